@@ -1,0 +1,12 @@
+//! The wgfleet agent: drives the WireGuard interfaces of one host and serves the documented contract.
+//!
+//! A request comes in over [`http`], is authenticated there, and ends at the one owner of its
+//! interface in [`wireguard`], which alone talks to the kernel. What must outlive the process is in
+//! [`state`]; [`link`] watches interfaces come and go.
+//!
+//! The agent never runs a subprocess, never creates an interface and never shows a preshared or
+//! private key.
+//!
+//! Read first: [`wireguard`] for how a change reaches the kernel.
+
+pub mod wireguard;

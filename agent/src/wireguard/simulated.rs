@@ -1,0 +1,1 @@
+//! An in-memory fake with the quirks of the kernel.
