@@ -35,11 +35,12 @@ impl AllowedIp {
                 let mask = u32::try_from(mask).expect("a 32-bit mask");
                 IpAddr::V4((v4.to_bits() & mask).into())
             }
-            IpAddr::V6(v6) => {
-                IpAddr::V6((v6.to_bits() & mask(u128::MAX, 128, prefix_len)?).into())
-            }
+            IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & mask(u128::MAX, 128, prefix_len)?).into()),
         };
-        Some(Self { network, prefix_len })
+        Some(Self {
+            network,
+            prefix_len,
+        })
     }
 
     /// The network's first address.
@@ -89,8 +90,9 @@ impl FromStr for AllowedIp {
             Some((address, prefix_len)) => (address, Some(prefix_len)),
             None => (text, None),
         };
-        let address: IpAddr =
-            address.parse().map_err(|_| InvalidAllowedIp::Address(shortened(text)))?;
+        let address: IpAddr = address
+            .parse()
+            .map_err(|_| InvalidAllowedIp::Address(shortened(text)))?;
         let max = if address.is_ipv4() { 32 } else { 128 };
         let prefix_len = match prefix_len {
             None => Some(max),
@@ -100,7 +102,10 @@ impl FromStr for AllowedIp {
         };
         prefix_len
             .and_then(|prefix_len| Self::new(address, prefix_len))
-            .ok_or_else(|| InvalidAllowedIp::PrefixLen { text: shortened(text), max })
+            .ok_or_else(|| InvalidAllowedIp::PrefixLen {
+                text: shortened(text),
+                max,
+            })
     }
 }
 

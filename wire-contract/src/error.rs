@@ -79,7 +79,11 @@ impl FromStr for ErrorCode {
     type Err = UnknownErrorCode;
 
     fn from_str(text: &str) -> Result<Self, UnknownErrorCode> {
-        Self::ALL.iter().copied().find(|code| code.as_str() == text).ok_or(UnknownErrorCode)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|code| code.as_str() == text)
+            .ok_or(UnknownErrorCode)
     }
 }
 
@@ -100,7 +104,11 @@ impl ErrorBody {
     /// The body for `error`.
     #[must_use]
     pub fn new(error: ErrorCode, message: impl Into<String>) -> Self {
-        Self { status: ErrorStatus::Error, error, message: message.into() }
+        Self {
+            status: ErrorStatus::Error,
+            error,
+            message: message.into(),
+        }
     }
 }
 

@@ -5,10 +5,10 @@ use std::{fmt, str::FromStr, sync::Arc};
 /// Longest name Linux takes, in bytes.
 pub const MAX_INTERFACE_NAME_BYTES: usize = 15;
 
-/// A name Linux would take for an interface: 1 to 15 bytes, no `/`, no whitespace, not `.` or `..`.
+/// A name an interface may have: 1 to 15 bytes, no `/`, no whitespace, not `.` or `..`.
 ///
-/// Control characters (NUL among them, at which the kernel would cut the name short) and `:` are
-/// refused as well; the kernel takes neither.
+/// `:` is refused as the kernel refuses it, and so are control characters: NUL, at which it would cut
+/// the name short, and those that would garble a log or a terminal.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InterfaceName(Arc<str>);
 

@@ -106,7 +106,11 @@ impl PresharedKey {
     #[must_use]
     pub fn expose_base64(&self) -> Zeroizing<String> {
         let characters = Zeroizing::new(encode(&self.0));
-        Zeroizing::new(std::str::from_utf8(&*characters).expect("base64 is ASCII").to_owned())
+        Zeroizing::new(
+            std::str::from_utf8(&*characters)
+                .expect("base64 is ASCII")
+                .to_owned(),
+        )
     }
 
     /// Whether this is the all-zero key, which WireGuard takes for "none".
@@ -152,7 +156,9 @@ impl<'de> serde::Deserialize<'de> for PresharedKey {
 
 fn encode(bytes: &[u8; KEY_BYTES]) -> [u8; KEY_BASE64_CHARS] {
     let mut characters = [0; KEY_BASE64_CHARS];
-    STANDARD.encode_slice(bytes, &mut characters).expect("32 bytes make 44 characters");
+    STANDARD
+        .encode_slice(bytes, &mut characters)
+        .expect("32 bytes make 44 characters");
     characters
 }
 

@@ -59,7 +59,9 @@ impl Resource {
             "/wg" => return Ok(Self::Interfaces),
             _ => {}
         }
-        let rest = path.strip_prefix("/wg/").ok_or(InvalidTarget::NoSuchRoute)?;
+        let rest = path
+            .strip_prefix("/wg/")
+            .ok_or(InvalidTarget::NoSuchRoute)?;
         let (name, below) = match rest.split_once('/') {
             Some((name, below)) => (name, Some(below)),
             None => (rest, None),

@@ -10,6 +10,7 @@
 use std::{fmt, time::Duration};
 
 use ring::hmac;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// Header that carries the signature in hex.
@@ -26,7 +27,7 @@ pub const RECOMMENDED_SECRET_BYTES: usize = 32;
 const MAC_BYTES: usize = 32;
 
 /// A secret shared between one agent and its controller. Wiped when dropped, never shown.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 /// The secret is shorter than [`MIN_SECRET_BYTES`].
@@ -58,6 +59,14 @@ impl Secret {
     }
 }
 
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Secret {}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(redacted)")
@@ -65,6 +74,10 @@ impl fmt::Debug for Secret {
 }
 
 /// What a signature is made over.
+///
+/// Two different requests never gather to the same bytes as long as the target has passed
+/// [`check_target`](crate::path::check_target): the method has no `/`, so the first `|/` ends it; the
+/// target has no `|`; the timestamp is digits, so the last `|` ends the body.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedParts<'a> {
     /// The method token as sent.
@@ -79,8 +92,15 @@ impl SignedParts<'_> {
     /// Calls `with` on the signed bytes. Requests of ordinary size are gathered on the stack.
     fn gathered<R>(&self, timestamp: &[u8], with: impl FnOnce(&[u8]) -> R) -> R {
         const STACK: usize = 1024;
-        let parts =
-            [self.method.as_bytes(), b"|", self.target.as_bytes(), b"|", self.body, b"|", timestamp];
+        let parts = [
+            self.method.as_bytes(),
+            b"|",
+            self.target.as_bytes(),
+            b"|",
+            self.body,
+            b"|",
+            timestamp,
+        ];
         let len: usize = parts.iter().map(|part| part.len()).sum();
         if len <= STACK {
             let mut buffer = [0; STACK];
@@ -208,7 +228,9 @@ impl<'a> Timestamp<'a> {
         if !(1..=12).contains(&text.len()) || !text.iter().all(u8::is_ascii_digit) {
             return Err(AuthFailure::TimestampShape);
         }
-        let seconds = text.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
+        let seconds = text
+            .iter()
+            .fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
         Ok(Self { text, seconds })
     }
 
@@ -242,7 +264,10 @@ impl Verifier {
     /// Accepts `current`, and `next` where there is one.
     #[must_use]
     pub fn new(current: &Secret, next: Option<&Secret>) -> Self {
-        Self { current: current.key(), next: next.map(Secret::key) }
+        Self {
+            current: current.key(),
+            next: next.map(Secret::key),
+        }
     }
 
     /// Checks, in constant time, that `mac` signs these parts. Whether the timestamp is recent is
@@ -257,7 +282,9 @@ impl Verifier {
         mac: &Mac,
     ) -> Result<(), AuthFailure> {
         let signed_by = |key| {
-            parts.gathered(timestamp.text, |message| hmac::verify(key, message, &mac.0).is_ok())
+            parts.gathered(timestamp.text, |message| {
+                hmac::verify(key, message, &mac.0).is_ok()
+            })
         };
         if signed_by(&self.current) || self.next.as_ref().is_some_and(signed_by) {
             Ok(())

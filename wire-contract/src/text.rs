@@ -5,7 +5,10 @@ use std::{fmt, marker::PhantomData, str::FromStr};
 use serde::{Deserializer, de};
 
 /// Deserializes a string through `T::from_str` without copying it first.
-pub(crate) fn deserialize<'de, T, D>(deserializer: D, expecting: &'static str) -> Result<T, D::Error>
+pub(crate) fn deserialize<'de, T, D>(
+    deserializer: D,
+    expecting: &'static str,
+) -> Result<T, D::Error>
 where
     T: FromStr<Err: fmt::Display>,
     D: Deserializer<'de>,

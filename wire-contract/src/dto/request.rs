@@ -4,11 +4,13 @@ use std::{fmt, net::SocketAddr};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor},
     ser::{SerializeMap, Serializer},
 };
 
 use crate::{AllowedIp, Keepalive, PresharedKey, PublicKey};
+
+const MAX_REASON_CHARS: usize = 200;
 
 /// `POST /wg/{interface}/peers`. `null` means absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,9 +73,15 @@ fn read<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     if slot.is_some() {
         return Err(A::Error::custom(format_args!("{name}: given twice")));
     }
-    let value = map.next_value().map_err(|e| A::Error::custom(format_args!("{name}: {e}")))?;
-    *slot = Some(value);
+    let value = map.next_value();
+    *slot = Some(value.map_err(|e| A::Error::custom(format_args!("{name}: {}", brief(&e))))?);
     Ok(())
+}
+
+/// Why a value was refused, shortened: serde repeats a text of the wrong type in full, and it may be
+/// as long as the body.
+fn brief(error: &dyn fmt::Display) -> String {
+    error.to_string().chars().take(MAX_REASON_CHARS).collect()
 }
 
 impl<'de> Deserialize<'de> for Fields {
@@ -85,6 +93,10 @@ impl<'de> Deserialize<'de> for Fields {
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON object")
+            }
+
+            fn visit_str<E: Error>(self, _: &str) -> Result<Fields, E> {
+                Err(E::invalid_type(Unexpected::Other("string"), &self))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
@@ -110,7 +122,8 @@ impl<'de> Deserialize<'de> for Fields {
             }
         }
 
-        deserializer.deserialize_map(FieldsVisitor)
+        // Not `deserialize_map`: JSON would then refuse a text by itself, and repeat it.
+        deserializer.deserialize_any(FieldsVisitor)
     }
 }
 
@@ -206,11 +219,17 @@ impl<'de> Deserialize<'de> for Endpoint {
 impl<'de> Deserialize<'de> for AddPeer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = Fields::deserialize(deserializer)?;
-        let public_key =
-            fields.public_key.flatten().ok_or_else(|| D::Error::custom("public_key: required"))?;
+        let public_key = fields
+            .public_key
+            .flatten()
+            .ok_or_else(|| D::Error::custom("public_key: required"))?;
         Ok(Self {
             public_key,
-            allowed_ips: fields.allowed_ips.flatten().map(|list| list.0).unwrap_or_default(),
+            allowed_ips: fields
+                .allowed_ips
+                .flatten()
+                .map(|list| list.0)
+                .unwrap_or_default(),
             // The kernel keeps "none" as zeros: the two are one and the same.
             preshared_key: fields.preshared_key.flatten().filter(|key| !key.is_none()),
             persistent_keepalive: fields.persistent_keepalive.flatten().unwrap_or_default(),

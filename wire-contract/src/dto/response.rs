@@ -153,14 +153,20 @@ where
 mod lenient {
     use super::{AllowedIp, Deserialize, Deserializer, Keepalive, SocketAddr};
 
-    pub(super) fn endpoint<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SocketAddr>, D::Error> {
+    pub(super) fn endpoint<'de, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<Option<SocketAddr>, D::Error> {
         Ok(Option::<String>::deserialize(d)?.and_then(|text| text.parse().ok()))
     }
 
     pub(super) fn allowed_ips<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<AllowedIp>, D::Error> {
         let list = Option::<Vec<String>>::deserialize(d)?.unwrap_or_default();
-        let listed = list.iter().filter(|text| !matches!(text.as_str(), "(none)" | ""));
-        listed.map(|text| text.parse().map_err(serde::de::Error::custom)).collect()
+        let listed = list
+            .iter()
+            .filter(|text| !matches!(text.as_str(), "(none)" | ""));
+        listed
+            .map(|text| text.parse().map_err(serde::de::Error::custom))
+            .collect()
     }
 
     pub(super) fn keepalive<'de, D: Deserializer<'de>>(d: D) -> Result<Keepalive, D::Error> {
@@ -176,9 +182,10 @@ mod lenient {
             Form::Seconds(seconds) => Ok(Keepalive::from_secs(seconds)),
             Form::Null => Ok(Keepalive::OFF),
             Form::Text(text) if text == "off" => Ok(Keepalive::OFF),
-            Form::Text(text) => {
-                text.parse().map(Keepalive::from_secs).map_err(serde::de::Error::custom)
-            }
+            Form::Text(text) => text
+                .parse()
+                .map(Keepalive::from_secs)
+                .map_err(serde::de::Error::custom),
         }
     }
 }
