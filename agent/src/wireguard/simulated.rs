@@ -1,1 +1,0 @@
-//! An in-memory fake with the quirks of the kernel.
