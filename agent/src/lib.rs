@@ -9,4 +9,5 @@
 //!
 //! Read first: [`wireguard`] for how a change reaches the kernel.
 
+pub mod link;
 pub mod wireguard;
