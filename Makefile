@@ -1,0 +1,47 @@
+# What a person or a machine does with this repository. `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+SCRIPTS := .ci/run packaging/demo integration/prepare integration/lab/run integration/lab/kernel
+# nextest where it is installed, else cargo's own runner.
+TEST := if cargo nextest --version >/dev/null 2>&1; then \
+          cargo nextest run --workspace && cargo test --workspace --doc; \
+        else cargo test --workspace; fi
+ROUNDS ?= 5
+
+.PHONY: help demo test test-long lint bench prepare
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+demo: ## an agent on simulated peers, and the curl lines that speak to it
+	cargo build --release -p wgfleet-agent
+	exec packaging/demo
+
+prepare: ## install what tests need and this machine lacks (Debian, as root), and find a kernel
+	integration/prepare
+
+test: prepare ## build everything, run every test
+	cargo build --workspace --bins
+	$(TEST)
+
+test-long: prepare ## the same with many more generated cases, then the kernel's tests ROUNDS times
+	cargo build --workspace --bins
+	export PROPTEST_CASES=20000; $(TEST)
+	for round in $$(seq $(ROUNDS)); do \
+	  echo "kernel tests, round $$round of $(ROUNDS)"; \
+	  cargo test --workspace --test 'lab_*'; \
+	done
+
+lint: ## formatting, clippy, dependencies, shell scripts
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
+	else echo "cargo-deny is not installed: dependencies were not judged by deny.toml"; fi
+	if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); \
+	else echo "shellcheck is not installed: scripts were not checked"; fi
+
+bench: ## what the README's figures are measured with
+	benches/run
