@@ -38,9 +38,9 @@ test-long: prepare ## the same with many more generated cases, then the kernel's
 lint: ## formatting, clippy, dependencies, shell scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
 	else echo "cargo-deny is not installed: dependencies were not judged by deny.toml"; fi
-	if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); \
+	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); \
 	else echo "shellcheck is not installed: scripts were not checked"; fi
 
 bench: ## what the README's figures are measured with

@@ -3,7 +3,7 @@
 //! It signs with `ring` itself, not through `wire-contract`, so that it can sign what no honest
 //! client would, and so that a mistake there is not made twice. Every read and write has a deadline.
 //!
-//! ```ignore
+//! ```text
 //! let client = agent.client();
 //! let answer = client.post_peer("wg0", &json!({"public_key": key}));
 //! let mut wire = client.prepare(&Request::get("/health").signed_at("+5"));

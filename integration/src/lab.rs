@@ -60,7 +60,7 @@ impl fmt::Display for LabFailure {
 
 /// Declares a `#[test]` that runs in the lab.
 ///
-/// ```ignore
+/// ```text
 /// lab_test! {
 ///     fn a_new_interface_has_no_peers() {
 ///         wg::add_interface("wg0");
