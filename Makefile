@@ -38,7 +38,7 @@ test-long: prepare ## the same with many more generated cases, then the kernel's
 lint: ## formatting, clippy, dependencies, shell scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
 	else echo "cargo-deny is not installed: dependencies were not judged by deny.toml"; fi
 	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); \
 	else echo "shellcheck is not installed: scripts were not checked"; fi
