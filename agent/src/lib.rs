@@ -10,4 +10,5 @@
 //! Read first: [`wireguard`] for how a change reaches the kernel.
 
 pub mod link;
+pub mod state;
 pub mod wireguard;
