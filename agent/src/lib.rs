@@ -9,6 +9,7 @@
 //!
 //! Read first: [`wireguard`] for how a change reaches the kernel.
 
+pub mod clock;
 pub mod link;
 pub mod state;
 pub mod wireguard;

@@ -5,6 +5,7 @@
 
 mod backend;
 pub mod fingerprint;
+pub mod interface;
 pub mod kernel;
 pub mod simulated;
 

@@ -1,0 +1,19 @@
+//! One owner for each interface.
+//!
+//! The owner is a thread: it alone reads and writes its device, so nothing is written during a dump
+//! and changes that arrive together go out together. What is asked of it:
+//!
+//! * a dump: one is made for all who asked before it began;
+//! * a mutation: planned against the [`index`], recorded in the replay log, written, answered. A
+//!   client that hangs up does not take its mutation back.
+
+mod dump_json;
+pub mod index;
+pub mod mutation;
+mod owner;
+mod registry;
+
+pub use dump_json::DumpJson;
+pub use mutation::{Mutation, Refusal};
+pub use owner::{DeviceReport, Failure, Handle, MutationError};
+pub use registry::{Interfaces, OwnerDied};

@@ -1,0 +1,454 @@
+//! The thread that owns an interface.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+use wire_contract::{AllowedIp, InterfaceName};
+
+use super::{
+    dump_json::DumpJson,
+    index::PeerIndex,
+    mutation::{Mutation, Refusal, Step},
+};
+use crate::{
+    clock::Clock,
+    state::replay::{ReplayMemory, Ticket},
+    wireguard::{
+        BackendError, Device, DeviceFacts, DumpSink, PeerChange, PeerFacts,
+        fingerprint::Fingerprinter,
+    },
+};
+
+/// A write that needs to know the peers reads them again when it knew them this long ago.
+const INDEX_MAX_AGE: Duration = Duration::from_secs(2);
+/// Requests waiting for an owner; more wait in their connections.
+const QUEUE: usize = 4096;
+/// Changes of a failed batch that may fail one by one before the rest is given up.
+const MAX_FAILURES_IN_A_ROW: u32 = 3;
+
+/// Why an owner could not answer. Shared by all who asked for the same dump.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Failure {
+    /// No such interface, or no longer.
+    #[error("no WireGuard interface of that name")]
+    InterfaceNotFound,
+    /// The device would not do it; the log has the whole story.
+    #[error("{0}")]
+    Unavailable(Arc<str>),
+    /// The owner is gone: a bug, or the agent is stopping.
+    #[error("the owner of the interface is gone")]
+    OwnerGone,
+}
+
+impl From<&BackendError> for Failure {
+    fn from(error: &BackendError) -> Self {
+        match error {
+            BackendError::InterfaceNotFound => Self::InterfaceNotFound,
+            other => Self::Unavailable(other.to_string().into()),
+        }
+    }
+}
+
+/// Why a mutation was not made.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum MutationError {
+    /// It must not be.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It could not be.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// The replay log can't be written, so nothing may be changed.
+    #[error("the replay log can't be written")]
+    LogUnavailable,
+}
+
+/// What a dump says of the device itself.
+#[derive(Debug, Clone, Copy)]
+pub struct DeviceReport {
+    /// The device.
+    pub device: DeviceFacts,
+    /// How many peers it holds.
+    pub peer_count: usize,
+}
+
+type Reply<T> = oneshot::Sender<T>;
+type DumpReply = Reply<Result<Bytes, Failure>>;
+type DeviceReply = Reply<Result<DeviceReport, Failure>>;
+
+enum Request {
+    Dump(DumpReply),
+    Device(DeviceReply),
+    Mutate(Box<PendingMutation>),
+}
+
+struct PendingMutation {
+    mutation: Mutation,
+    ticket: Ticket,
+    reply: Reply<Result<(), MutationError>>,
+}
+
+/// A cheap handle to an interface's owner.
+#[derive(Clone)]
+pub struct Handle {
+    requests: mpsc::Sender<Request>,
+    stale: Arc<AtomicBool>,
+}
+
+impl Handle {
+    /// The body of a dump that began after this call.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn dump(&self) -> Result<Bytes, Failure> {
+        self.ask(Request::Dump)
+            .await
+            .unwrap_or(Err(Failure::OwnerGone))
+    }
+
+    /// The device as a dump shows it that began after this call.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn device(&self) -> Result<DeviceReport, Failure> {
+        self.ask(Request::Device)
+            .await
+            .unwrap_or(Err(Failure::OwnerGone))
+    }
+
+    /// Makes a change. It is made even if this future is dropped.
+    ///
+    /// # Errors
+    /// See [`MutationError`].
+    pub async fn mutate(&self, mutation: Mutation, ticket: Ticket) -> Result<(), MutationError> {
+        self.ask(|reply| {
+            Request::Mutate(Box::new(PendingMutation {
+                mutation,
+                ticket,
+                reply,
+            }))
+        })
+        .await
+        .unwrap_or(Err(Failure::OwnerGone.into()))
+    }
+
+    /// Voids what the owner knows: the interface may be another one now.
+    pub fn invalidate(&self) {
+        self.stale.store(true, Ordering::Release);
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(request(reply)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+/// An owner, ready to run on a thread of its own.
+pub(super) struct Owner {
+    name: InterfaceName,
+    device: Box<dyn Device>,
+    requests: mpsc::Receiver<Request>,
+    stale: Arc<AtomicBool>,
+    index: PeerIndex,
+    /// When the index was read; `None` while it is void.
+    read_at: Option<Instant>,
+    json: DumpJson,
+    replay: Arc<ReplayMemory>,
+    clock: Clock,
+}
+
+impl Owner {
+    pub(super) fn new(
+        name: &InterfaceName,
+        device: Box<dyn Device>,
+        fingerprinter: Fingerprinter,
+        replay: Arc<ReplayMemory>,
+        clock: Clock,
+    ) -> (Self, Handle) {
+        let (sender, requests) = mpsc::channel(QUEUE);
+        let stale = Arc::new(AtomicBool::new(false));
+        let handle = Handle {
+            requests: sender,
+            stale: Arc::clone(&stale),
+        };
+        let owner = Self {
+            name: name.clone(),
+            device,
+            requests,
+            stale,
+            index: PeerIndex::new(fingerprinter),
+            read_at: None,
+            json: DumpJson::new(name),
+            replay,
+            clock,
+        };
+        (owner, handle)
+    }
+
+    /// Serves until every handle is gone.
+    pub(super) fn run(mut self) {
+        let mut requests = Vec::new();
+        while self.requests.blocking_recv_many(&mut requests, QUEUE) > 0 {
+            let (mut dumps, mut devices, mut mutations) = (Vec::new(), Vec::new(), Vec::new());
+            for request in requests.drain(..) {
+                match request {
+                    Request::Dump(reply) => dumps.push(reply),
+                    Request::Device(reply) => devices.push(reply),
+                    Request::Mutate(pending) => mutations.push(*pending),
+                }
+            }
+            self.mutate(mutations);
+            self.answer_reads(dumps, devices);
+        }
+        tracing::debug!(interface = %self.name, "the owner of the interface ends");
+    }
+
+    fn answer_reads(&mut self, dumps: Vec<DumpReply>, devices: Vec<DeviceReply>) {
+        if !dumps.is_empty() {
+            let body = self.dump();
+            for reply in dumps {
+                // Nobody waits any more: not an error.
+                let _ = reply.send(body.clone());
+            }
+        } else if !devices.is_empty() {
+            self.read_at = None;
+        }
+        if !devices.is_empty() {
+            let report = self.refresh().map(|()| self.report());
+            for reply in devices {
+                let _ = reply.send(report.clone());
+            }
+        }
+    }
+
+    fn report(&self) -> DeviceReport {
+        let device = *self
+            .index
+            .device_facts()
+            .expect("a dump reports its device");
+        DeviceReport {
+            device,
+            peer_count: self.index.len(),
+        }
+    }
+
+    fn dump(&mut self) -> Result<Bytes, Failure> {
+        self.stale.store(false, Ordering::Release);
+        let started = Instant::now();
+        let mut both = Both(&mut self.json, &mut self.index);
+        let outcome = self.device.dump(&mut both);
+        self.dumped(started, outcome)?;
+        Ok(self.json.finish())
+    }
+
+    /// Makes sure the index is recent enough to decide by.
+    fn refresh(&mut self) -> Result<(), Failure> {
+        if self.stale.swap(false, Ordering::AcqRel) {
+            self.read_at = None;
+        }
+        if self
+            .read_at
+            .is_some_and(|read_at| read_at.elapsed() < INDEX_MAX_AGE)
+        {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let outcome = self.device.dump(&mut self.index);
+        self.dumped(started, outcome)
+    }
+
+    fn dumped(
+        &mut self,
+        started: Instant,
+        outcome: Result<(), BackendError>,
+    ) -> Result<(), Failure> {
+        match outcome {
+            Ok(()) => {
+                // Older than it is rather than younger: peers may change while they are read.
+                self.read_at = Some(started);
+                Ok(())
+            }
+            Err(error) => {
+                self.read_at = None;
+                if !matches!(error, BackendError::InterfaceNotFound) {
+                    tracing::warn!(interface = %self.name, %error, "the dump failed");
+                }
+                Err(Failure::from(&error))
+            }
+        }
+    }
+
+    fn mutate(&mut self, pending: Vec<PendingMutation>) {
+        if pending.is_empty() {
+            return;
+        }
+        let now = self.clock.unix_seconds();
+        let mut batch = Batch::default();
+        if let Err(error) = self
+            .replay
+            .begin(pending.iter().map(|one| &one.ticket), now)
+        {
+            tracing::warn!(%error, "mutations are refused while the replay log can't be written");
+            let refused = |one| (one, Err(MutationError::LogUnavailable));
+            batch.answers = pending.into_iter().map(refused).collect();
+        } else {
+            for one in pending {
+                // A second change to one peer waits for the first: what holds after a failure must
+                // be told for each by itself.
+                if batch.keys.contains(one.mutation.public_key()) {
+                    self.flush(&mut batch);
+                }
+                self.plan(one, &mut batch);
+            }
+            self.flush(&mut batch);
+        }
+        self.answer(batch.answers);
+    }
+
+    /// Plans one mutation into the batch, or answers it.
+    fn plan(&mut self, one: PendingMutation, batch: &mut Batch) {
+        // While a batch is being gathered the index is ahead of the device and must not be read
+        // again.
+        if batch.changes.is_empty()
+            && let Err(failure) = self.refresh()
+        {
+            batch.answers.push((one, Err(failure.into())));
+            return;
+        }
+        match one.mutation.plan(&self.index) {
+            Err(refusal) => batch.answers.push((one, Err(refusal.into()))),
+            Ok(Step::Holds) => batch.answers.push((one, Ok(()))),
+            Ok(Step::Apply(change)) => {
+                self.index.apply(&change);
+                batch.keys.insert(change.public_key);
+                batch.changes.push(change);
+                batch.pending.push(one);
+            }
+        }
+    }
+
+    /// Writes what was gathered and answers it.
+    fn flush(&mut self, batch: &mut Batch) {
+        let changes = std::mem::take(&mut batch.changes);
+        let pending = std::mem::take(&mut batch.pending);
+        batch.keys.clear();
+        if changes.is_empty() {
+            return;
+        }
+        match self.set(&changes) {
+            Ok(()) => batch
+                .answers
+                .extend(pending.into_iter().map(|one| (one, Ok(())))),
+            Err(error) => {
+                tracing::warn!(interface = %self.name, %error, changes = changes.len(),
+                    "a batch of changes failed; reading back what holds");
+                self.settle(pending, &mut batch.answers);
+            }
+        }
+    }
+
+    /// After a batch stopped half way: answers each by what holds, and tries the rest one by one.
+    fn settle(&mut self, pending: Vec<PendingMutation>, answers: &mut Vec<Answer>) {
+        let mut failures_in_a_row = 0;
+        for one in pending {
+            // What keeps failing fails for the rest as well, without asking the kernel each time.
+            let gave_up = answers
+                .last()
+                .filter(|_| failures_in_a_row >= MAX_FAILURES_IN_A_ROW);
+            let outcome = match gave_up {
+                Some((_, outcome)) => outcome.clone(),
+                None => self.settle_one(&one.mutation),
+            };
+            match &outcome {
+                Err(MutationError::Failed(_)) => failures_in_a_row += 1,
+                _ => failures_in_a_row = 0,
+            }
+            answers.push((one, outcome));
+        }
+    }
+
+    fn settle_one(&mut self, mutation: &Mutation) -> Result<(), MutationError> {
+        self.refresh()?;
+        let change = match mutation.plan(&self.index) {
+            Ok(Step::Holds) => return Ok(()),
+            // It was there when the batch was planned: the part that was applied removed it.
+            Err(Refusal::PeerNotFound(_)) if matches!(mutation, Mutation::Remove(_)) => {
+                return Ok(());
+            }
+            Err(refusal) => return Err(refusal.into()),
+            Ok(Step::Apply(change)) => change,
+        };
+        self.index.apply(&change);
+        self.set(&[change]).map_err(|error| {
+            tracing::warn!(interface = %self.name, %error, peer = %mutation.public_key(),
+                "a change failed");
+            Failure::from(&error).into()
+        })
+    }
+
+    /// Writes to the interface that was read. After an error the index is void.
+    fn set(&mut self, changes: &[PeerChange]) -> Result<(), BackendError> {
+        let ifindex = self
+            .index
+            .device_facts()
+            .ok_or(BackendError::InterfaceNotFound)?
+            .ifindex;
+        self.device
+            .set(ifindex, changes)
+            .inspect_err(|_| self.read_at = None)
+    }
+
+    /// Records all outcomes, in the order in which they came about, then tells them.
+    fn answer(&self, answers: Vec<Answer>) {
+        let outcomes = answers
+            .iter()
+            .map(|(one, outcome)| (&one.ticket, outcome.is_ok()));
+        self.replay.finish(outcomes, self.clock.unix_seconds());
+        for (PendingMutation { ticket, reply, .. }, outcome) in answers {
+            // Whoever waits for the same request shall find its outcome.
+            drop(ticket);
+            // The client is gone; its change holds all the same.
+            let _ = reply.send(outcome);
+        }
+    }
+}
+
+type Answer = (PendingMutation, Result<(), MutationError>);
+
+/// Changes on their way to the device, who waits for each, and who has an answer already.
+#[derive(Default)]
+struct Batch {
+    keys: HashSet<wire_contract::PublicKey>,
+    changes: Vec<PeerChange>,
+    pending: Vec<PendingMutation>,
+    answers: Vec<Answer>,
+}
+
+/// Reports one dump to two.
+struct Both<'a>(&'a mut DumpJson, &'a mut PeerIndex);
+
+impl DumpSink for Both<'_> {
+    fn device(&mut self, device: &DeviceFacts) {
+        self.0.device(device);
+        self.1.device(device);
+    }
+
+    fn peer(&mut self, peer: &PeerFacts) {
+        self.0.peer(peer);
+        self.1.peer(peer);
+    }
+
+    fn allowed_ip(&mut self, allowed_ip: AllowedIp) {
+        self.0.allowed_ip(allowed_ip);
+        self.1.allowed_ip(allowed_ip);
+    }
+}
