@@ -10,6 +10,9 @@
 //! Read first: [`wireguard`] for how a change reaches the kernel.
 
 pub mod clock;
+pub mod config;
+pub mod http;
 pub mod link;
+pub mod run;
 pub mod state;
 pub mod wireguard;

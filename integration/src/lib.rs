@@ -1,5 +1,20 @@
-//! Tests of the built programs and of what several parts must do alike.
+//! What the tests of the built programs stand on.
 //!
-//! [`backend_suite`] holds every implementation of the WireGuard boundary to one behaviour.
+//! [`lab`] puts a test on a kernel that has WireGuard, [`wg`] asks `wg` and `ip` what that kernel
+//! holds, [`agent`] runs the agent's binary and [`client`] speaks to it with full control over every
+//! byte. [`backend_suite`] holds every implementation of the WireGuard boundary to one behaviour. The
+//! tests themselves are in `tests/`; those named `lab_*` need the kernel.
+//!
+//! Nothing here is linked into a program that ships, and nothing here skips: what a test lacks, it
+//! fails for, saying what to do.
+//!
+//! Read first: [`lab`], then `tests/lab_smoke.rs`.
 
+pub mod agent;
 pub mod backend_suite;
+pub mod client;
+pub mod lab;
+mod wait;
+pub mod wg;
+
+pub use wait::{eventually, poll};

@@ -1,0 +1,111 @@
+//! A request in, an answer out: everything behind the connection, testable without a socket.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http_body_util::Full;
+use hyper::{Request, Response, body::Body};
+use tokio_util::task::TaskTracker;
+use wire_contract::signing::Verifier;
+
+use super::{
+    answer::Answer,
+    gate::Gate,
+    handlers::Handlers,
+    limits::{Limits, Source},
+    mutations::Mutations,
+};
+use crate::{clock::Clock, state::replay::ReplayMemory, wireguard::interface::Interfaces};
+
+/// What a service is made of.
+pub struct ServiceParts {
+    /// Accepts signatures; may be exchanged while running.
+    pub verifier: Arc<ArcSwap<Verifier>>,
+    /// Who owns what.
+    pub interfaces: Arc<Interfaces>,
+    /// What was seen before.
+    pub replay: Arc<ReplayMemory>,
+    /// How much of what.
+    pub limits: Arc<Limits>,
+    /// The time of day.
+    pub clock: Clock,
+}
+
+/// The agent behind its connections.
+pub struct AgentService {
+    gate: Gate,
+    handlers: Handlers,
+    limits: Arc<Limits>,
+    mutations: TaskTracker,
+}
+
+impl AgentService {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: ServiceParts) -> Self {
+        let ServiceParts {
+            verifier,
+            interfaces,
+            replay,
+            limits,
+            clock,
+        } = parts;
+        let tracker = TaskTracker::new();
+        let mutations = Mutations::new(
+            Arc::clone(&interfaces),
+            replay,
+            clock.clone(),
+            tracker.clone(),
+        );
+        Self {
+            gate: Gate::new(verifier, clock.clone(), Arc::clone(&limits)),
+            handlers: Handlers::new(interfaces, mutations, clock),
+            limits,
+            mutations: tracker,
+        }
+    }
+
+    /// Answers one request. Calls `authenticated` as soon as it has proven to be authentic.
+    pub async fn answer<B>(
+        &self,
+        request: Request<B>,
+        source: Source,
+        authenticated: impl FnOnce(),
+    ) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let request = match self.gate.check(request, source).await {
+            Ok(authentic) => authentic,
+            Err(turned) => {
+                let response = turned.answer.into_response(turned.close);
+                tracing::debug!(%method, %uri, %source, status = %response.status(), "turned away");
+                return response;
+            }
+        };
+        authenticated();
+        let limited = self.limits.signed(source).err();
+        let handled = self.handlers.handle(request, source, limited);
+        // A panic is a bug, but it must not take the connection's other requests with it.
+        let answer = AssertUnwindSafe(handled)
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| {
+                tracing::error!(%method, %uri, "a handler panicked");
+                Answer::internal()
+            });
+        let response = answer.into_response(false);
+        tracing::debug!(%method, %uri, %source, status = %response.status(), "answered");
+        response
+    }
+
+    /// Waits for the mutations under way, whose clients may be gone.
+    pub async fn drained(&self) {
+        self.mutations.close();
+        self.mutations.wait().await;
+    }
+}

@@ -1,0 +1,157 @@
+//! Builds the agent, runs it, and lets it finish.
+
+use std::{io, sync::Arc};
+
+use arc_swap::ArcSwap;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    config::{BackendConfig, Config},
+    http::{AgentService, BindError, Limits, Listener, Server, ServiceParts},
+    state::{
+        directory::{StateDirectory, StateDirectoryError},
+        replay::{LogError, ReplayMemory},
+    },
+    wireguard::{
+        Backend, BackendError,
+        fingerprint::Fingerprinter,
+        interface::{Interfaces, OwnerDied},
+        kernel::KernelBackend,
+        simulated::SimulatedBackend,
+    },
+};
+
+/// Why the agent ended other than by being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] StateDirectoryError),
+    /// The replay log.
+    #[error("{0}; repair or remove it (a removed log forgets which requests were seen)")]
+    Replay(#[from] LogError),
+    /// A listener.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// WireGuard.
+    #[error("WireGuard can't be driven: {0}")]
+    Backend(#[from] BackendError),
+    /// The runtime or its signals.
+    #[error("the system refused what the agent needs to run: {0}")]
+    System(#[from] io::Error),
+    /// A part that must not end.
+    #[error("{0}")]
+    Died(#[from] OwnerDied),
+    /// A part that must not end.
+    #[error("a part of the agent ended: {0}")]
+    PartEnded(&'static str),
+}
+
+/// Runs the agent until SIGTERM or SIGINT, or until something it can't do without fails.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn run(config: Config) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(run_async(config));
+    // Owners and the log block their threads; all they acknowledged is done.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn run_async(config: Config) -> Result<(), RunError> {
+    let mut signals = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    if let Some(warning) = config.secrets.warning() {
+        tracing::warn!("{warning}");
+    }
+    // What `main` must outlive; any of them ending is an error.
+    let mut parts = JoinSet::new();
+    let state = StateDirectory::open(&config.state_dir)?;
+    let mut listeners = Vec::new();
+    for address in &config.listen {
+        listeners.push(Listener::bind(address).await?);
+    }
+    let clock = Clock::System;
+    let replay = Arc::new(ReplayMemory::open(state.path(), clock.unix_seconds())?);
+    let fingerprinter = Fingerprinter::new();
+    let backend = start_backend(&config.backend, &fingerprinter, &mut parts)?;
+    let (interfaces, mut deaths) = Interfaces::new(
+        backend,
+        fingerprinter,
+        config.interfaces.clone(),
+        Arc::clone(&replay),
+        clock.clone(),
+    );
+    let interfaces = Arc::new(interfaces);
+    let service = AgentService::new(ServiceParts {
+        verifier: Arc::new(ArcSwap::from_pointee(config.secrets.verifier())),
+        interfaces: Arc::clone(&interfaces),
+        replay,
+        limits: Arc::new(Limits::new(config.rate_limit)),
+        clock,
+    });
+    parts.spawn(async move {
+        interfaces.follow_links().await;
+        "the watch on links"
+    });
+
+    let stop = CancellationToken::new();
+    let server = Server::new(service, config.max_connections, stop.clone());
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        tracing::info!("listening on {}", listener.address()?);
+        accepting.spawn(server.clone().accept_on(listener));
+    }
+
+    let outcome = tokio::select! {
+        name = stopped(&mut signals) => {
+            tracing::info!("{name}: finishing what is under way");
+            Ok(())
+        }
+        Some(died) = deaths.recv() => Err(died.into()),
+        Some(ended) = parts.join_next() => Err(RunError::PartEnded(ended.unwrap_or("by a panic"))),
+    };
+    stop.cancel();
+    while accepting.join_next().await.is_some() {}
+    server.drain().await;
+    drop(state);
+    outcome
+}
+
+async fn stopped(signals: &mut (Signal, Signal)) -> &'static str {
+    tokio::select! {
+        _ = signals.0.recv() => "SIGTERM",
+        _ = signals.1.recv() => "SIGINT",
+    }
+}
+
+fn start_backend(
+    config: &BackendConfig,
+    fingerprinter: &Fingerprinter,
+    parts: &mut JoinSet<&'static str>,
+) -> Result<Arc<dyn Backend>, BackendError> {
+    match config {
+        BackendConfig::Kernel => {
+            let (backend, driver) = KernelBackend::start(fingerprinter.clone())?;
+            parts.spawn(async move {
+                driver.await;
+                "the connection to rtnetlink"
+            });
+            Ok(Arc::new(backend))
+        }
+        BackendConfig::Simulated { interface, peers } => Ok(Arc::new(SimulatedBackend::new(
+            fingerprinter.clone(),
+            &[(interface.clone(), *peers)],
+        ))),
+    }
+}
