@@ -40,6 +40,7 @@ fn verdict(memory: &ReplayMemory, mac_n: u8, peer_n: u8) -> &'static str {
         Admission::Repeat => "repeat",
         Admission::Replayed => "replayed",
         Admission::InFlight(_) => "in flight",
+        Admission::Expired => "expired",
         Admission::Full => "full",
     }
 }
@@ -147,9 +148,29 @@ fn entries_leave_with_the_window_and_make_room() {
         matches!(at_the_edge, Admission::Full),
         "300 s old is still within the window"
     );
-    let after = memory.admit(&mac(3), NOW + 301, peer(3), NOW + 301);
+    let soon_after = memory.admit(&mac(3), NOW + 301, peer(3), NOW + 301);
+    assert!(
+        matches!(soon_after, Admission::Full),
+        "remembered a while longer than it is accepted"
+    );
+    let after = memory.admit(&mac(3), NOW + 361, peer(3), NOW + 361);
     assert!(matches!(after, Admission::New(_)));
     assert_eq!(memory.len(), 1);
+}
+
+#[test]
+fn hostile_07_what_has_left_the_window_is_not_new() {
+    let dir = TempDir::new().expect("a directory");
+    let memory = open(dir.path());
+    apply(&memory, 1, 1);
+    for (later, expired) in [(300, false), (301, true), (400, true), (100_000, true)] {
+        let replay = memory.admit(&mac(1), NOW, peer(1), NOW + later);
+        assert_eq!(
+            matches!(replay, Admission::Expired),
+            expired,
+            "after {later} s: {replay:?}"
+        );
+    }
 }
 
 #[test]

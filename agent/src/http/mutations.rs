@@ -98,6 +98,7 @@ impl Shared {
                         "this very request was seen before; sign it again with a new timestamp",
                     );
                 }
+                Admission::Expired => return Answer::unauthorized(),
                 Admission::Full => {
                     return Answer::error(
                         ErrorCode::KernelUnavailable,

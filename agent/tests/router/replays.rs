@@ -1,6 +1,19 @@
 //! The same request a second time.
 
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::{Body, Frame};
 use serde_json::json;
+use wgfleet_agent::http::Source;
 
 use crate::rig::{Ask, NOW, Rig, key};
 
@@ -19,7 +32,7 @@ fn delete(n: u8) -> Ask {
 }
 
 #[tokio::test]
-async fn hostile_7_a_replayed_post_does_not_bring_a_peer_back() {
+async fn hostile_07_a_replayed_post_does_not_bring_a_peer_back() {
     let rig = Rig::new();
     let add = post(1, "10.0.0.1");
     rig.send(add.clone().build()).await.expect_ok();
@@ -33,7 +46,7 @@ async fn hostile_7_a_replayed_post_does_not_bring_a_peer_back() {
 }
 
 #[tokio::test]
-async fn hostile_7_a_refused_post_is_not_applied_later() {
+async fn hostile_07_a_refused_post_is_not_applied_later() {
     let rig = Rig::new();
     rig.send(post(1, "10.0.0.1").build()).await.expect_ok();
     let conflicting = post(2, "10.0.0.1");
@@ -61,7 +74,7 @@ async fn a_request_for_an_absent_interface_is_not_applied_once_it_is_there() {
 }
 
 #[tokio::test]
-async fn hostile_8_repeats_within_a_second() {
+async fn hostile_08_repeats_within_a_second() {
     let rig = Rig::new();
     rig.get("/wg/wg0/dump").await.expect_ok();
     rig.get("/wg/wg0/dump").await.expect_ok();
@@ -132,4 +145,43 @@ async fn outside_the_window_the_timestamp_is_what_refuses() {
     rig.send(add.clone().build()).await.expect_ok();
     rig.pass(1);
     rig.send(add.build()).await.expect(401, "unauthorized");
+}
+
+/// A body that takes its time: the agent's clock moves on before its first byte comes.
+struct Late {
+    body: Full<Bytes>,
+    clock: Arc<AtomicI64>,
+    seconds: i64,
+}
+
+impl Body for Late {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let seconds = std::mem::take(&mut self.seconds);
+        self.clock.fetch_add(seconds, Ordering::Relaxed);
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+}
+
+#[tokio::test]
+async fn hostile_07_a_replay_whose_body_outlasts_the_window() {
+    let rig = Rig::new();
+    let add = post(1, "10.0.0.1");
+    rig.send(add.clone().build()).await.expect_ok();
+    rig.send(delete(1).build()).await.expect_ok();
+    rig.pass(300);
+    let late = add.build().map(|body| Late {
+        body,
+        clock: Arc::clone(&rig.clock),
+        seconds: 5,
+    });
+    let answer = rig.service.answer(late, Source::Unix, || ()).await;
+    assert_eq!(answer.status(), 401);
+    rig.pass(-305);
+    assert!(rig.peers().await.is_empty());
 }

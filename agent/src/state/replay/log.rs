@@ -13,14 +13,18 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard},
 };
 
-use super::record::{RECORD_BYTES, Record};
+use super::{
+    memory::SLACK_SECS,
+    record::{RECORD_BYTES, Record},
+};
 
 /// A segment is closed when it holds this much.
 const SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
 /// Or when its first record was written so long ago, seconds.
 const SEGMENT_SECS: i64 = 600;
-/// A timestamp may lie this far ahead of the clock; after twice that no record matters.
-const KEEP_SECS: i64 = 2 * wire_contract::signing::WINDOW.as_secs().cast_signed();
+/// A timestamp may lie a window ahead of the clock, and is remembered until a window and some slack
+/// after it: then no record matters.
+const KEEP_SECS: i64 = 2 * wire_contract::signing::WINDOW.as_secs().cast_signed() + SLACK_SECS;
 
 /// The log can't be read or written.
 #[derive(Debug, thiserror::Error)]

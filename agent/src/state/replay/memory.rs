@@ -25,6 +25,11 @@ use super::{
 /// Most mutations remembered at a time.
 pub(super) const MAX_ENTRIES: usize = 1_000_000;
 
+/// How much longer than its time window a mutation is remembered: two threads may read the clock in
+/// one order and come here in the other.
+pub(super) const SLACK_SECS: i64 = 60;
+const WINDOW_SECS: i64 = WINDOW.as_secs().cast_signed();
+
 /// A peer of one interface, in 16 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PeerId(pub(super) [u8; 16]);
@@ -58,6 +63,8 @@ pub enum Admission {
     Replayed,
     /// The very same request is being worked on; ask again once the receiver closes.
     InFlight(watch::Receiver<()>),
+    /// Its timestamp has left the window since it was checked, so it may have been forgotten.
+    Expired,
     /// No room for another; nothing was remembered.
     Full,
 }
@@ -150,6 +157,10 @@ impl ReplayMemory {
     pub fn admit(&self, mac: &Mac, timestamp: i64, peer: PeerId, now: i64) -> Admission {
         let mut seen = self.lock();
         seen.forget_before(now);
+        // The window was checked before the body came, and a body may take its time.
+        if timestamp < now - WINDOW_SECS {
+            return Admission::Expired;
+        }
         let newest = seen.newest.get(&peer).copied();
         let begun = match seen.entries.get(mac.as_bytes()).map(|entry| &entry.state) {
             None if seen.entries.len() >= self.max_entries => return Admission::Full,
@@ -300,7 +311,7 @@ impl Seen {
 
     /// Drops what the time window refuses by itself.
     fn forget_before(&mut self, now: i64) {
-        let oldest = now - WINDOW.as_secs().cast_signed();
+        let oldest = now - WINDOW_SECS - SLACK_SECS;
         while let Some(bucket) = self.by_timestamp.first_entry() {
             if *bucket.key() >= oldest {
                 return;
