@@ -135,9 +135,7 @@ impl Listener {
 }
 
 async fn bind_unix(path: &Path) -> io::Result<Listener> {
-    let stale = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
-        && UnixStream::connect(path).await.is_err();
-    if stale {
+    if is_stale_socket(path).await {
         std::fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;
@@ -145,6 +143,17 @@ async fn bind_unix(path: &Path) -> io::Result<Listener> {
     // Whoever may connect must sign all the same.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
     Ok(Listener::Unix(listener, file))
+}
+
+/// Whether `path` is a socket that nobody listens on. Any other failure to connect says nothing of
+/// the kind: a busy agent's queue may be full, or this user may not connect.
+async fn is_stale_socket(path: &Path) -> bool {
+    let is_socket =
+        std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    is_socket
+        && UnixStream::connect(path)
+            .await
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 /// One connection.
