@@ -234,7 +234,7 @@ impl Config {
             log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
             rate_limit: rate_limit.map(positive).transpose()?,
             max_connections,
-            secrets: Secrets::load(flags.secret_file.or(file.secret_file).as_deref())?,
+            secrets: Secrets::load(flags.secret_file.as_deref(), file.secret_file.as_deref())?,
         })
     }
 }

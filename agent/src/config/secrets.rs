@@ -72,19 +72,23 @@ pub enum SecretError {
 }
 
 impl Secrets {
-    /// From `file`, else from the environment.
+    /// From the file that was `asked_for` by flag or variable, else from the environment, else from
+    /// the file that is `configured`.
     ///
     /// # Errors
     /// See [`SecretError`].
-    pub fn load(file: Option<&Path>) -> Result<Self, SecretError> {
-        if let Some(path) = file {
+    pub fn load(asked_for: Option<&Path>, configured: Option<&Path>) -> Result<Self, SecretError> {
+        if let Some(path) = asked_for {
             return Self::from_file(path);
         }
         let place = || VARIABLE.to_owned();
-        match std::env::var(VARIABLE).map(Zeroizing::new) {
-            Ok(text) => Self::parse(&text, place()),
-            Err(std::env::VarError::NotPresent) => Err(SecretError::Missing),
-            Err(std::env::VarError::NotUnicode(_)) => Err(SecretError::NotText { place: place() }),
+        match (std::env::var(VARIABLE).map(Zeroizing::new), configured) {
+            (Ok(text), _) => Self::parse(&text, place()),
+            (Err(std::env::VarError::NotUnicode(_)), _) => {
+                Err(SecretError::NotText { place: place() })
+            }
+            (Err(std::env::VarError::NotPresent), Some(path)) => Self::from_file(path),
+            (Err(std::env::VarError::NotPresent), None) => Err(SecretError::Missing),
         }
     }
 
