@@ -31,8 +31,12 @@ fn main() -> ExitCode {
     match run::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error}");
-            eprintln!("wgfleet-agent: {error}");
+            // Once, in the form asked for; a log that is switched off must not hide it.
+            if tracing::enabled!(tracing::Level::ERROR) {
+                tracing::error!("{error}");
+            } else {
+                eprintln!("wgfleet-agent: {error}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -46,6 +50,10 @@ fn start_log(format: LogFormat) {
         .with_env_filter(filter);
     match format {
         LogFormat::Text => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Json => {
+            log.json().flatten_event(true).init();
+            // One object a line, whatever happens.
+            std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+        }
     }
 }
