@@ -31,7 +31,7 @@ async fn hex_of_either_case_is_read() {
 }
 
 #[tokio::test]
-async fn hostile_1_missing_empty_or_doubled_headers() {
+async fn hostile_01_missing_empty_or_doubled_headers() {
     let rig = Rig::new();
     let (signature, now) = (health().signature(), NOW.to_string());
     let (s, t) = (
@@ -55,7 +55,7 @@ async fn hostile_1_missing_empty_or_doubled_headers() {
 }
 
 #[tokio::test]
-async fn hostile_2_a_wrong_signature_is_told_nothing() {
+async fn hostile_02_a_wrong_signature_is_told_nothing() {
     let rig = Rig::new();
     let good = health().signature();
     let flipped = format!(
@@ -84,7 +84,7 @@ async fn hostile_2_a_wrong_signature_is_told_nothing() {
 }
 
 #[tokio::test]
-async fn hostile_3_the_time_window() {
+async fn hostile_03_the_time_window() {
     let rig = Rig::new();
     for (offset, status) in [(-301, 401), (-300, 200), (0, 200), (300, 200), (301, 401)] {
         let answer = rig.send(health().at(NOW + offset).build()).await;
@@ -106,7 +106,7 @@ async fn hostile_3_the_time_window() {
 }
 
 #[tokio::test]
-async fn hostile_4_a_bar_in_the_target_is_refused() {
+async fn hostile_04_a_bar_in_the_target_is_refused() {
     let rig = Rig::new();
     let moved = Ask::new("POST", "/wg/wg0/peers|{}", "").signed_for("POST", "/wg/wg0/peers", "{}|");
     rig.send(moved.build()).await.expect(400, "bad_request");
@@ -115,7 +115,7 @@ async fn hostile_4_a_bar_in_the_target_is_refused() {
 }
 
 #[tokio::test]
-async fn hostile_5_what_was_signed_is_what_counts() {
+async fn hostile_05_what_was_signed_is_what_counts() {
     let rig = Rig::new();
     let queried = Ask::new("GET", "/health?x=1", "").signed_for("GET", "/health", "");
     rig.send(queried.build()).await.expect(401, "unauthorized");

@@ -52,7 +52,7 @@ async fn hostile_15_bad_json_is_refused_before_the_kernel() {
 }
 
 #[tokio::test]
-async fn hostile_17_18_20_the_field_is_named() {
+async fn hostile_17_hostile_18_hostile_20_the_field_is_named() {
     let rig = Rig::new();
     let mut list: Vec<String> = (1..200).map(|n| format!("10.1.0.{n}")).collect();
     list.push("10.0.0.256".into());

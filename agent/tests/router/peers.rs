@@ -1,7 +1,6 @@
 //! Adding, changing and removing peers.
 
-use std::time::Duration;
-
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 
 use crate::rig::{Answered, Ask, NOW, Rig, key, wg0};
@@ -235,10 +234,8 @@ async fn a_client_that_hangs_up_does_not_take_its_change_back() {
     let rig = Rig::new();
     let peer = json!({"public_key": key(1)}).to_string();
     let asked = rig.send(Ask::new("POST", PEERS, peer).build());
-    assert!(
-        tokio::time::timeout(Duration::ZERO, asked).await.is_err(),
-        "dropped half way"
-    );
+    // Polled once, which takes it past the signature, then dropped.
+    assert!(asked.now_or_never().is_none(), "dropped half way");
     rig.service.drained().await;
     assert_eq!(rig.peers().await.len(), 1);
 }

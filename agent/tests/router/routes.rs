@@ -68,7 +68,7 @@ async fn the_wrong_method_is_told_the_right_ones() {
 }
 
 #[tokio::test]
-async fn hostile_6_no_path_means_another_peer() {
+async fn hostile_06_no_path_means_another_peer() {
     let rig = Rig::new();
     // 0xFF repeated: a key full of slashes.
     let (slashes, other) = (key(0xff), key(2));

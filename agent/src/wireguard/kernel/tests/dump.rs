@@ -75,7 +75,7 @@ fn every_fact_of_the_device_and_its_peers_arrives() {
 }
 
 #[test]
-fn a_mark_on_any_message_begins_the_dump_again_on_the_same_socket() {
+fn hostile_24_a_mark_on_any_message_begins_the_dump_again_on_the_same_socket() {
     for marked in 0..3 {
         let replies = [dump_with_mark(Some(marked)), dump_with_mark(None)].concat();
         let (kept, reopened, sent) = dump(replies);
@@ -85,7 +85,7 @@ fn a_mark_on_any_message_begins_the_dump_again_on_the_same_socket() {
 }
 
 #[test]
-fn ten_marked_dumps_are_given_up() {
+fn hostile_24_ten_marked_dumps_are_given_up() {
     for marked in 0..3 {
         let (kept, _, sent) = dump((0..11).flat_map(|_| dump_with_mark(Some(marked))).collect());
         let error = kept.expect_err("never consistent");
@@ -98,7 +98,7 @@ fn ten_marked_dumps_are_given_up() {
 }
 
 #[test]
-fn an_errno_at_the_end_is_no_success() {
+fn hostile_24_an_errno_at_the_end_is_no_success() {
     let mut replies = dump_with_mark(None);
     replies[2] = Reply::kernel([done(0, Errno::MSGSIZE.raw_os_error())]);
     let error = dump(replies).0.expect_err("the kernel said so");
@@ -120,7 +120,7 @@ fn an_absent_interface_and_one_of_another_kind_are_not_found() {
 }
 
 #[test]
-fn lost_and_cut_messages_take_a_new_socket() {
+fn hostile_24_lost_and_cut_messages_take_a_new_socket() {
     let damages = [
         Reply::Failure(Errno::NOBUFS),
         Reply::Failure(Errno::AGAIN),
@@ -141,7 +141,7 @@ fn lost_and_cut_messages_take_a_new_socket() {
 }
 
 #[test]
-fn damage_without_end_is_given_up() {
+fn hostile_24_damage_without_end_is_given_up() {
     let (kept, reopened, _) = dump(vec![Reply::Truncated; 10]);
     assert!(matches!(
         kept,
@@ -158,7 +158,7 @@ fn a_kernel_that_stays_silent_is_an_error_soon() {
 }
 
 #[test]
-fn an_end_that_is_missing_is_no_success() {
+fn hostile_24_an_end_that_is_missing_is_no_success() {
     let mut replies = dump_with_mark(None);
     replies.truncate(2);
     assert!(dump(replies).0.is_err());
@@ -188,7 +188,7 @@ fn what_answers_another_request_or_socket_or_comes_from_a_process_is_skipped() {
 }
 
 #[test]
-fn a_peer_in_three_parts_is_one_peer() {
+fn hostile_23_a_peer_in_three_parts_is_one_peer() {
     // The first peer is not through: the kernel repeats the device.
     let second = device_with(vec![rest_of_peer(1, &["10.0.0.2/32", "10.0.0.3/32"])]);
     let third = [WireguardAttribute::Peers(vec![
@@ -225,7 +225,7 @@ fn the_rest_of_a_peer_never_begun_is_malformed() {
 }
 
 #[test]
-fn a_dump_cut_at_any_byte_is_never_a_success() {
+fn hostile_24_a_dump_cut_at_any_byte_is_never_a_success() {
     let fingerprinter = Fingerprinter::new();
     let request = DumpRequest {
         family: FAMILY,
