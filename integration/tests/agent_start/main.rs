@@ -1,0 +1,6 @@
+//! How the built agent starts, what it refuses to start with, and how it ends.
+
+mod program;
+mod refusals;
+mod runs;
+mod settings;
