@@ -3,6 +3,7 @@
 use std::{io, sync::Arc};
 
 use arc_swap::ArcSwap;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinSet,
@@ -25,6 +26,9 @@ use crate::{
         simulated::SimulatedBackend,
     },
 };
+
+/// Logs, listeners, netlink sockets and what the runtime needs.
+const FILES_BESIDE_CONNECTIONS: u64 = 64;
 
 /// Why the agent ended other than by being told to.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +81,7 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     // What `main` must outlive; any of them ending is an error.
     let mut parts = JoinSet::new();
     let state = StateDirectory::open(&config.state_dir)?;
+    make_room_for(config.max_connections);
     let mut listeners = Vec::new();
     for address in &config.listen {
         listeners.push(Listener::bind(address).await?);
@@ -126,6 +131,30 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     server.drain().await;
     drop(state);
     outcome
+}
+
+/// Raises this process's limit of open files as far as it may: many systems begin with 1024, and
+/// strangers that use them all up would keep everybody out.
+fn make_room_for(connections: usize) {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = u64::try_from(connections).unwrap_or(u64::MAX) + FILES_BESIDE_CONNECTIONS;
+    // No limit is `None`.
+    let (Some(current), maximum) = (limit.current, limit.maximum) else {
+        return;
+    };
+    if current >= wanted {
+        return;
+    }
+    let raised = wanted.min(maximum.unwrap_or(wanted));
+    let new = Rlimit {
+        current: Some(raised),
+        maximum,
+    };
+    if setrlimit(Resource::Nofile, new).is_err() || raised < wanted {
+        tracing::warn!(
+            "only {current} files may be open; raise the limit to {wanted} or lower --max-connections"
+        );
+    }
 }
 
 async fn stopped(signals: &mut (Signal, Signal)) -> &'static str {

@@ -43,6 +43,24 @@ impl Program {
         }
     }
 
+    /// The same command, with at most so many files open unless it asks for more.
+    pub(crate) fn with_file_limit(mut self, files: u32) -> Self {
+        let mut limited = Command::new("sh");
+        limited
+            .args(["-c", &format!("ulimit -S -n {files}; exec \"$0\" \"$@\"")])
+            .arg(self.command.get_program())
+            .args(self.command.get_args())
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        for (name, value) in self.command.get_envs() {
+            limited.env(name, value.unwrap_or_default());
+        }
+        self.command = limited;
+        self
+    }
+
     /// With all it needs to run on the simulated backend but a secret.
     pub(crate) fn without_secret() -> Self {
         let program = Self::bare();
@@ -113,7 +131,7 @@ impl Program {
     /// Runs it, expecting that it refuses what it was told: exit code 64, and a sentence with each of
     /// `words`.
     #[track_caller]
-    pub(crate) fn is_refused(self, words: &[&str]) {
+    pub(crate) fn assert_refused(self, words: &[&str]) {
         let ended = self.ends();
         assert_eq!(ended.code, USAGE, "{ended:?}");
         ended.says(words);

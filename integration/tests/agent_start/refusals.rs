@@ -9,16 +9,16 @@ use crate::program::{Program, set_mode};
 
 #[test]
 fn no_secret_is_never_a_default() {
-    Program::without_secret().is_refused(&["no secret", "--secret-file", "WGFLEET_SECRET"]);
+    Program::without_secret().assert_refused(&["no secret", "--secret-file", "WGFLEET_SECRET"]);
     Program::without_secret()
         .env("WGFLEET_SECRET", "")
-        .is_refused(&["WGFLEET_SECRET", "found 0"]);
+        .assert_refused(&["WGFLEET_SECRET", "found 0"]);
     Program::without_secret()
         .secret_file("\n  \n")
-        .is_refused(&["--secret-file", "found 0"]);
+        .assert_refused(&["--secret-file", "found 0"]);
     Program::without_secret()
         .args(&["--secret-file", "/nonexistent/secret"])
-        .is_refused(&["--secret-file", "/nonexistent/secret", "No such file"]);
+        .assert_refused(&["--secret-file", "/nonexistent/secret", "No such file"]);
 }
 
 #[test]
@@ -26,22 +26,20 @@ fn a_secret_file_that_others_can_read_is_refused() {
     for mode in [0o644, 0o640, 0o604, 0o660, 0o620, 0o601] {
         let program = Program::without_secret().secret_file(SECRET);
         set_mode(&program.path("secret"), mode);
-        program.is_refused(&["--secret-file", "chmod 600", &format!("{mode:03o}")]);
+        program.assert_refused(&["--secret-file", "chmod 600", &format!("{mode:03o}")]);
     }
 }
 
 #[test]
 fn a_secret_that_is_too_short_is_refused() {
     for content in ["fifteen bytes..", "1", &format!("{SECRET}\nshort")] {
-        Program::without_secret().secret_file(content).is_refused(&[
-            "--secret-file",
-            "16",
-            "/dev/urandom",
-        ]);
+        Program::without_secret()
+            .secret_file(content)
+            .assert_refused(&["--secret-file", "16", "/dev/urandom"]);
     }
     Program::without_secret()
         .env("WGFLEET_SECRET", "fifteen bytes..")
-        .is_refused(&["WGFLEET_SECRET", "16"]);
+        .assert_refused(&["WGFLEET_SECRET", "16"]);
 }
 
 #[test]
@@ -49,14 +47,14 @@ fn three_secrets_are_one_too_many() {
     let three = format!("{SECRET}\n{SECRET}2\n{SECRET}3\n");
     Program::without_secret()
         .secret_file(&three)
-        .is_refused(&["--secret-file", "found 3"]);
+        .assert_refused(&["--secret-file", "found 3"]);
 }
 
 #[test]
 fn a_secret_must_be_text() {
     let program = Program::without_secret().secret_file("");
     fs::write(program.path("secret"), b"\xff\xfe and many bytes more\n").expect("written");
-    program.is_refused(&["--secret-file", "UTF-8"]);
+    program.assert_refused(&["--secret-file", "UTF-8"]);
 }
 
 #[test]
@@ -84,11 +82,11 @@ fn a_bad_value_is_named_wherever_it_comes_from() {
         secret_only()
             .args(&simulated_but(name))
             .args(&[&argument])
-            .is_refused(&[&flag]);
+            .assert_refused(&[&flag]);
         secret_only()
             .args(&simulated_but(name))
             .env(&variable, value)
-            .is_refused(&[&flag]);
+            .assert_refused(&[&flag]);
     }
 }
 
@@ -122,25 +120,25 @@ fn a_bad_configuration_file_is_named() {
             .env("WGFLEET_SECRET", SECRET)
             .args(&["--backend=simulated"])
             .config_file(content)
-            .is_refused(&[word]);
+            .assert_refused(&[word]);
     }
     Program::complete()
         .args(&["--config", "/nonexistent/agent.toml"])
-        .is_refused(&["--config", "/nonexistent/agent.toml"]);
+        .assert_refused(&["--config", "/nonexistent/agent.toml"]);
 }
 
 #[test]
 fn flags_that_do_not_exist_or_do_not_fit_are_named() {
     Program::complete()
         .args(&["--insecure"])
-        .is_refused(&["--insecure"]);
+        .assert_refused(&["--insecure"]);
     Program::complete()
         .args(&["positional"])
-        .is_refused(&["positional"]);
+        .assert_refused(&["positional"]);
     Program::bare()
         .env("WGFLEET_SECRET", SECRET)
         .args(&["--simulated-peers", "3"])
-        .is_refused(&["--simulated-peers", "--backend simulated"]);
+        .assert_refused(&["--simulated-peers", "--backend simulated"]);
 }
 
 #[test]

@@ -161,3 +161,19 @@ fn the_state_directory_is_made_for_its_owner_only() {
         assert_eq!(mode(&path) & 0o077, 0, "{}", path.display());
     }
 }
+
+#[test]
+fn hostile_12_the_limit_of_open_files_keeps_nobody_out() {
+    let running = Program::complete().with_file_limit(64).spawn();
+    let client = running.client();
+    let strangers: Vec<_> = (0..300)
+        .map(|_| client.connect().expect("a connection"))
+        .collect();
+    assert_eq!(client.get("/health").status, 200);
+    assert!(
+        !running.log().contains("could not be accepted"),
+        "{}",
+        running.log()
+    );
+    drop(strangers);
+}
