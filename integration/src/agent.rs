@@ -33,6 +33,7 @@ pub struct Config {
     secrets: String,
     listen: Option<String>,
     arguments: Vec<String>,
+    variables: Vec<(String, String)>,
 }
 
 impl Config {
@@ -66,6 +67,7 @@ impl Config {
             secrets: SECRET.to_owned(),
             listen: None,
             arguments: Vec::new(),
+            variables: Vec::new(),
         }
         .arguments(&["--backend", backend])
     }
@@ -95,6 +97,13 @@ impl Config {
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments
             .extend(arguments.iter().map(ToString::to_string));
+        self
+    }
+
+    /// A variable of its environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -290,6 +299,7 @@ impl Agent {
             .arg(self.state_dir())
             .args(&self.config.arguments)
             .env_remove("WGFLEET_SECRET")
+            .envs(self.config.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
