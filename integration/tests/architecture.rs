@@ -6,6 +6,8 @@
 
 #[path = "architecture/crates.rs"]
 mod crates;
+#[path = "architecture/hostile.rs"]
+mod hostile;
 #[path = "architecture/layout.rs"]
 mod layout;
 #[path = "architecture/paths.rs"]
