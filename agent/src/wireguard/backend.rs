@@ -74,6 +74,11 @@ pub trait Device: Send {
     /// told is void then, as after any error.
     fn dump(&mut self, sink: &mut dyn DumpSink) -> Result<(), BackendError>;
 
+    /// Whether the interface that had `ifindex` when it was last dumped is still there under its
+    /// name. Costs next to nothing, unlike a dump; news of links may come later than a request that
+    /// is to be answered without one.
+    fn is_still(&mut self, ifindex: u32) -> bool;
+
     /// Applies `changes` in order to the interface that had `ifindex` when it was last dumped: an
     /// interface deleted and made again under the same name is not written to.
     ///

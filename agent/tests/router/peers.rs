@@ -282,3 +282,26 @@ async fn an_interface_that_comes_back_is_served_afresh() {
     rig.send(again.build()).await.expect_ok();
     assert_eq!(rig.peers().await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_deleted_interface_is_noticed_before_word_of_it_comes() {
+    let rig = Rig::new();
+    let peer = json!({"public_key": key(1), "allowed_ips": ["10.0.0.1"]}).to_string();
+    let ask = |second| Ask::new("POST", PEERS, peer.clone()).at(NOW + second);
+    rig.send(ask(0).build()).await.expect_ok();
+    // Nobody follows links here: all the agent has is what it asks for itself.
+    rig.control.delete(&wg0());
+    let gone = rig.send(ask(1).build()).await;
+    gone.expect(404, "interface_not_found");
+    rig.control.create(&wg0(), 0);
+    rig.send(ask(2).build()).await.expect_ok();
+    assert_eq!(
+        rig.peers().await.len(),
+        1,
+        "made, not only said to be there"
+    );
+    rig.control.delete(&wg0());
+    rig.control.create(&wg0(), 0);
+    rig.send(ask(3).build()).await.expect_ok();
+    assert_eq!(rig.peers().await.len(), 1, "made again on the new one");
+}

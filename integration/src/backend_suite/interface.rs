@@ -39,6 +39,18 @@ pub(super) fn a_wrong_number_is_not_written_to(subject: &mut Subject<'_>) {
     assert_eq!(subject.dump().peers, []);
 }
 
+pub(super) fn only_its_own_number_is_still_there(subject: &mut Subject<'_>) {
+    let ifindex = subject.dump().device().ifindex;
+    assert!(subject.device().is_still(ifindex));
+    assert!(!subject.device().is_still(ifindex + 1000));
+    let absent: InterfaceName = "wg-absent".parse().expect("a name");
+    let mut absent = subject
+        .backend
+        .open(&absent)
+        .expect("opening finds nothing out");
+    assert!(!absent.is_still(ifindex));
+}
+
 fn assert_not_found(result: &Result<(), BackendError>) {
     assert!(
         matches!(result, Err(BackendError::InterfaceNotFound)),

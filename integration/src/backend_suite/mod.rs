@@ -38,6 +38,7 @@ cases! {
     interface::an_empty_device_reports_itself,
     interface::an_absent_interface_is_not_found,
     interface::a_wrong_number_is_not_written_to,
+    interface::only_its_own_number_is_still_there,
     peers::an_added_peer_has_defaults,
     peers::a_removed_peer_is_gone,
     peers::absent_peers_are_left_absent,

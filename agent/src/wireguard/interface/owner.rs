@@ -255,15 +255,21 @@ impl Owner {
         if self.stale.swap(false, Ordering::AcqRel) {
             self.read_at = None;
         }
-        if self
+        let is_recent = self
             .read_at
-            .is_some_and(|read_at| read_at.elapsed() < INDEX_MAX_AGE)
-        {
+            .is_some_and(|read_at| read_at.elapsed() < INDEX_MAX_AGE);
+        if is_recent && self.is_of_this_interface() {
             return Ok(());
         }
         let started = Instant::now();
         let outcome = self.device.dump(&mut self.index);
         self.dumped(started, outcome)
+    }
+
+    /// The interface may have been deleted, and made again, without word of it having come here.
+    fn is_of_this_interface(&mut self) -> bool {
+        let read = self.index.device_facts().map(|device| device.ifindex);
+        read.is_some_and(|ifindex| self.device.is_still(ifindex))
     }
 
     fn dumped(

@@ -8,7 +8,10 @@ use std::{
     },
 };
 
-use rustix::io::Errno;
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SocketFlags, SocketType, netdevice::name_to_index, socket_with},
+};
 use wire_contract::{AllowedIp, InterfaceName, PublicKey};
 
 use super::{
@@ -238,6 +241,10 @@ impl<S: NetlinkIo> Device for KernelDevice<S> {
         dumped
     }
 
+    fn is_still(&mut self, ifindex: u32) -> bool {
+        index_of(&self.name).is_ok_and(|present| present == ifindex)
+    }
+
     fn set(&mut self, ifindex: u32, changes: &[PeerChange]) -> Result<(), BackendError> {
         let mut applied = self.apply(ifindex, changes);
         if applied
@@ -252,6 +259,13 @@ impl<S: NetlinkIo> Device for KernelDevice<S> {
         self.session.wipe();
         applied.map_err(|failure| self.error(failure))
     }
+}
+
+/// The number of the interface that has this name now, of whatever kind.
+fn index_of(name: &InterfaceName) -> Result<u32, Errno> {
+    let flags = SocketFlags::CLOEXEC;
+    let any = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+    name_to_index(any, name.as_str())
 }
 
 /// The first allowed IP that is to be taken from a peer.

@@ -50,6 +50,12 @@ impl Device for SimulatedDevice {
         Ok(())
     }
 
+    fn is_still(&mut self, ifindex: u32) -> bool {
+        self.registry
+            .find(&self.name)
+            .is_some_and(|entry| entry.ifindex == ifindex)
+    }
+
     fn set(&mut self, ifindex: u32, changes: &[PeerChange]) -> Result<(), BackendError> {
         let entry = self.entry()?;
         if entry.ifindex != ifindex {
