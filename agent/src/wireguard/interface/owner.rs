@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -100,7 +100,16 @@ struct PendingMutation {
 #[derive(Clone)]
 pub struct Handle {
     requests: mpsc::Sender<Request>,
-    stale: Arc<AtomicBool>,
+    life: Arc<Life>,
+}
+
+/// What an owner and its handles tell each other beside requests.
+#[derive(Default)]
+struct Life {
+    /// The number of the interface that was read last; 0 before the first time.
+    ifindex: AtomicU32,
+    /// The interface is gone, and another owner may have one of the same name by now.
+    retired: AtomicBool,
 }
 
 impl Handle {
@@ -140,9 +149,16 @@ impl Handle {
         .unwrap_or(Err(Failure::OwnerGone.into()))
     }
 
-    /// Voids what the owner knows: the interface may be another one now.
-    pub fn invalidate(&self) {
-        self.stale.store(true, Ordering::Release);
+    /// Ends the owner's business if the interface it serves is the one that had `ifindex`: what it
+    /// has not done yet finds no interface. Whether it was that one.
+    #[must_use]
+    pub fn retire(&self, ifindex: u32) -> bool {
+        let served = self.life.ifindex.load(Ordering::Acquire);
+        let is_it = served == ifindex;
+        if is_it {
+            self.life.retired.store(true, Ordering::Release);
+        }
+        is_it
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Option<T> {
@@ -157,7 +173,7 @@ pub(super) struct Owner {
     name: InterfaceName,
     device: Box<dyn Device>,
     requests: mpsc::Receiver<Request>,
-    stale: Arc<AtomicBool>,
+    life: Arc<Life>,
     index: PeerIndex,
     /// When the index was read; `None` while it is void.
     read_at: Option<Instant>,
@@ -175,16 +191,16 @@ impl Owner {
         clock: Clock,
     ) -> (Self, Handle) {
         let (sender, requests) = mpsc::channel(QUEUE);
-        let stale = Arc::new(AtomicBool::new(false));
+        let life = Arc::new(Life::default());
         let handle = Handle {
             requests: sender,
-            stale: Arc::clone(&stale),
+            life: Arc::clone(&life),
         };
         let owner = Self {
             name: name.clone(),
             device,
             requests,
-            stale,
+            life,
             index: PeerIndex::new(fingerprinter),
             read_at: None,
             json: DumpJson::new(name),
@@ -242,7 +258,7 @@ impl Owner {
     }
 
     fn dump(&mut self) -> Result<Bytes, Failure> {
-        self.stale.store(false, Ordering::Release);
+        self.check_retired()?;
         let started = Instant::now();
         let mut both = Both(&mut self.json, &mut self.index);
         let outcome = self.device.dump(&mut both);
@@ -252,9 +268,7 @@ impl Owner {
 
     /// Makes sure the index is recent enough to decide by.
     fn refresh(&mut self) -> Result<(), Failure> {
-        if self.stale.swap(false, Ordering::AcqRel) {
-            self.read_at = None;
-        }
+        self.check_retired()?;
         let is_recent = self
             .read_at
             .is_some_and(|read_at| read_at.elapsed() < INDEX_MAX_AGE);
@@ -264,6 +278,13 @@ impl Owner {
         let started = Instant::now();
         let outcome = self.device.dump(&mut self.index);
         self.dumped(started, outcome)
+    }
+
+    fn check_retired(&self) -> Result<(), Failure> {
+        if self.life.retired.load(Ordering::Acquire) {
+            return Err(Failure::InterfaceNotFound);
+        }
+        Ok(())
     }
 
     /// The interface may have been deleted, and made again, without word of it having come here.
@@ -281,6 +302,8 @@ impl Owner {
             Ok(()) => {
                 // Older than it is rather than younger: peers may change while they are read.
                 self.read_at = Some(started);
+                let ifindex = self.index.device_facts().map_or(0, |device| device.ifindex);
+                self.life.ifindex.store(ifindex, Ordering::Release);
                 Ok(())
             }
             Err(error) => {

@@ -113,27 +113,28 @@ impl Interfaces {
             match events.recv().await {
                 Ok(LinkEvent::Gone { name, ifindex }) => {
                     tracing::info!(interface = %name, ifindex, "the interface is gone");
-                    self.retire(&name);
+                    self.retire(&name, ifindex);
                 }
+                // Its owner, if it has one from before, finds out by itself before it decides
+                // anything.
                 Ok(LinkEvent::Appeared { name, ifindex }) => {
                     tracing::info!(interface = %name, ifindex, "the interface appeared");
-                    self.retire(&name);
                 }
+                // An owner whose end was missed serves the interface should it come back.
                 Err(RecvError::Lagged(missed)) => {
-                    tracing::warn!(missed, "link events were missed; all owners start afresh");
-                    self.lock()
-                        .drain()
-                        .for_each(|(_, handle)| handle.invalidate());
+                    tracing::warn!(missed, "some link events were missed");
                 }
                 Err(RecvError::Closed) => return,
             }
         }
     }
 
-    /// Lets the owner end once it has answered those who hold it.
-    fn retire(&self, name: &InterfaceName) {
-        if let Some(handle) = self.lock().remove(name) {
-            handle.invalidate();
+    /// Lets the owner of an interface that is gone end, unless it serves a newer one already. There
+    /// is never a second owner that may still touch the device.
+    fn retire(&self, name: &InterfaceName, ifindex: u32) {
+        let mut owners = self.lock();
+        if owners.get(name).is_some_and(|owner| owner.retire(ifindex)) {
+            owners.remove(name);
         }
     }
 
