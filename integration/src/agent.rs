@@ -2,30 +2,23 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
+    io::Write,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
+    process::{Command, ExitStatus},
 };
 
 use tempfile::TempDir;
 
 use crate::{
+    binary,
     client::{Address, Client},
-    lab, poll,
+    lab,
+    process::Process,
 };
-
-mod binary;
-pub use binary::path as binary_path;
 
 /// The secret agents get when a test does not care.
 pub const SECRET: &str = "integration-tests-share-this-secret-of-48-bytes!";
-
-const TO_START: Duration = Duration::from_secs(20);
-const TO_STOP: Duration = Duration::from_secs(10);
 
 /// How an agent is to be started.
 #[derive(Debug, Clone)]
@@ -33,6 +26,7 @@ pub struct Config {
     secrets: String,
     listen: Option<String>,
     arguments: Vec<String>,
+    namespace: Option<String>,
     variables: Vec<(String, String)>,
 }
 
@@ -67,6 +61,7 @@ impl Config {
             secrets: SECRET.to_owned(),
             listen: None,
             arguments: Vec::new(),
+            namespace: None,
             variables: Vec::new(),
         }
         .arguments(&["--backend", backend])
@@ -100,6 +95,13 @@ impl Config {
         self
     }
 
+    /// Runs it in that network namespace.
+    #[must_use]
+    pub fn in_namespace(mut self, namespace: &str) -> Self {
+        self.namespace = Some(namespace.to_owned());
+        self
+    }
+
     /// A variable of its environment.
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
@@ -129,11 +131,8 @@ impl Config {
     pub fn start_in_vain(self) -> (ExitStatus, String) {
         let mut agent = self.prepare();
         agent.spawn();
-        let status = agent.await_end(TO_START);
-        (
-            status.unwrap_or_else(|| panic!("it runs:\n{}", agent.log())),
-            agent.log(),
-        )
+        let status = agent.process.ended();
+        (status, agent.log())
     }
 
     fn prepare(self) -> Agent {
@@ -142,11 +141,8 @@ impl Config {
         let agent = Agent {
             config: self,
             directory,
-            running: None,
-            log: Arc::default(),
-            earlier: 0,
+            process: Process::default(),
             address: None,
-            reader: None,
         };
         agent.write_secrets(&agent.config.secrets);
         agent
@@ -158,12 +154,8 @@ impl Config {
 pub struct Agent {
     config: Config,
     directory: TempDir,
-    running: Option<Child>,
-    log: Arc<Mutex<String>>,
-    /// How much of the log earlier runs wrote.
-    earlier: usize,
+    process: Process,
     address: Option<Address>,
-    reader: Option<thread::JoinHandle<()>>,
 }
 
 impl Agent {
@@ -195,7 +187,7 @@ impl Agent {
     /// When it is not running.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.running.as_ref().expect("it runs").id()
+        self.process.pid()
     }
 
     /// What it wrote to standard error, since it was first started.
@@ -204,7 +196,7 @@ impl Agent {
     /// Never: nothing panics while it holds the lock.
     #[must_use]
     pub fn log(&self) -> String {
-        self.log.lock().expect("nobody panics with it").clone()
+        self.process.log()
     }
 
     /// Where it keeps what must outlive it.
@@ -253,8 +245,7 @@ impl Agent {
     /// # Panics
     /// When it is not running.
     pub fn kill(&mut self) {
-        self.signal(rustix::process::Signal::KILL);
-        self.await_end(TO_STOP).expect("nothing survives SIGKILL");
+        self.process.kill();
     }
 
     /// SIGTERM; gives how it ended.
@@ -262,9 +253,7 @@ impl Agent {
     /// # Panics
     /// When it does not end.
     pub fn terminate(&mut self) -> ExitStatus {
-        self.signal(rustix::process::Signal::TERM);
-        let ended = self.await_end(TO_STOP);
-        ended.unwrap_or_else(|| panic!("SIGTERM did not end it:\n{}", self.log()))
+        self.process.terminate()
     }
 
     /// Starts it again, on the same files, after [`Agent::kill`] or [`Agent::terminate`]. It may
@@ -274,7 +263,6 @@ impl Agent {
     /// When it is running, or does not start.
     #[track_caller]
     pub fn restart(&mut self) {
-        assert!(self.running.is_none(), "it is still running");
         self.spawn();
         self.await_listening();
     }
@@ -284,14 +272,20 @@ impl Agent {
     /// # Panics
     /// When it is not running.
     pub fn signal(&self, signal: rustix::process::Signal) {
-        let child = self.running.as_ref().expect("it runs");
-        rustix::process::kill_process(rustix::process::Pid::from_child(child), signal)
-            .expect("a child takes signals");
+        self.process.signal(signal);
     }
 
     fn spawn(&mut self) {
-        self.earlier = self.log().len();
-        let mut child = Command::new(binary_path())
+        let mut command = match &self.config.namespace {
+            None => Command::new(binary::path("wgfleet-agent")),
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace]);
+                command.arg(binary::path("wgfleet-agent"));
+                command
+            }
+        };
+        command
             .args(["--listen", &self.listen_argument(), "--log-format", "text"])
             .arg("--secret-file")
             .arg(self.secret_file())
@@ -299,22 +293,8 @@ impl Agent {
             .arg(self.state_dir())
             .args(&self.config.arguments)
             .env_remove("WGFLEET_SECRET")
-            .envs(self.config.variables.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the agent's binary starts");
-        let stderr = child.stderr.take().expect("piped");
-        let log = Arc::clone(&self.log);
-        self.running = Some(child);
-        self.reader = Some(thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let mut log = log.lock().expect("nobody panics with it");
-                log.push_str(&line);
-                log.push('\n');
-            }
-        }));
+            .envs(self.config.variables.iter().cloned());
+        self.process.spawn(&mut command);
     }
 
     fn listen_argument(&self) -> String {
@@ -327,50 +307,14 @@ impl Agent {
 
     #[track_caller]
     fn await_listening(&mut self) {
-        let found = poll(TO_START, || {
-            if let Some(address) = self.log()[self.earlier..].lines().find_map(listening) {
-                return Some(Ok(address));
-            }
-            let child = self.running.as_mut().expect("just started");
-            child
-                .try_wait()
-                .expect("a child can be waited for")
-                .map(Err)
-        });
-        match found {
-            Some(Ok(address)) => self.address = Some(address),
-            Some(Err(status)) => panic!("the agent ended ({status}):\n{}", self.log()),
-            None => panic!("the agent does not say where it listens:\n{}", self.log()),
-        }
-    }
-
-    fn await_end(&mut self, within: Duration) -> Option<ExitStatus> {
-        let mut child = self.running.take().expect("it runs");
-        let status = lab::await_exit(&mut child, within);
-        if let Some(reader) = self.reader.take() {
-            reader.join().expect("reading the log does not panic");
-        }
-        status
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.running.take() {
-            // It may have ended by itself; either way it is gone.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        if thread::panicking() {
-            eprintln!("--- the agent's log ---\n{}", self.log());
-        }
+        self.address = Some(self.process.await_line(listening));
     }
 }
 
 const LISTENING: &str = "listening on ";
 
 /// The address in a line of the log that says `listening on http://ADDR:PORT` or `… unix:PATH`.
-fn listening(line: &str) -> Option<Address> {
+pub(crate) fn listening(line: &str) -> Option<Address> {
     let (_, rest) = line.split_once(LISTENING)?;
     let word = rest.split_whitespace().next()?;
     match (word.strip_prefix("http://"), word.strip_prefix("unix:")) {

@@ -12,8 +12,10 @@
 
 pub mod agent;
 pub mod backend_suite;
+pub mod binary;
 pub mod client;
 pub mod lab;
+pub mod process;
 mod wait;
 pub mod wg;
 

@@ -13,7 +13,8 @@ use std::{
 
 use tempfile::TempDir;
 use wgfleet_integration::{
-    agent::{SECRET, binary_path},
+    agent::SECRET,
+    binary,
     client::{Address, Client},
     eventually,
 };
@@ -31,7 +32,7 @@ pub(crate) struct Program {
 impl Program {
     /// Without any argument.
     pub(crate) fn bare() -> Self {
-        let mut command = Command::new(binary_path());
+        let mut command = Command::new(binary::path("wgfleet-agent"));
         command
             .env_clear()
             .stdin(Stdio::null())

@@ -1,4 +1,4 @@
-//! Where the agent's binary is, and whether it is the one these sources make.
+//! Where our programs are, and whether they are the ones these sources make.
 
 use std::{
     env, fs,
@@ -6,18 +6,22 @@ use std::{
     time::SystemTime,
 };
 
-const NAME: &str = "wgfleet-agent";
-/// What the binary is made of.
-const SOURCES: [&str; 3] = ["agent/src", "wire-contract/src", "agent/Cargo.toml"];
+/// What each is made of.
+const SOURCES: [(&str, &[&str]); 1] = [(
+    "wgfleet-agent",
+    &["agent/src", "wire-contract/src", "agent/Cargo.toml"],
+)];
 
-/// The agent's binary, of the profile the tests were built with; `WGFLEET_AGENT` names another.
+/// The binary of that name, of the profile the tests were built with; for `wgfleet-agent` the
+/// variable `WGFLEET_AGENT` names another, and so on.
 ///
 /// # Panics
 /// When it is missing, or older than its sources: what a test says about an old program means
 /// nothing.
 #[must_use]
-pub fn path() -> PathBuf {
-    if let Some(named) = env::var_os("WGFLEET_AGENT") {
+pub fn path(name: &str) -> PathBuf {
+    let variable = name.to_uppercase().replace('-', "_");
+    if let Some(named) = env::var_os(variable) {
         return PathBuf::from(named);
     }
     let program = env::current_exe().expect("a test program knows where it is");
@@ -25,11 +29,18 @@ pub fn path() -> PathBuf {
         .ancestors()
         .nth(2)
         .expect("target/<profile>/deps/<program>");
-    let binary = profile.join(NAME);
-    let sources = SOURCES.map(|source| workspace().join(source));
+    let binary = profile.join(name);
+    let (_, sources) = SOURCES
+        .iter()
+        .find(|(of, _)| *of == name)
+        .expect("one of our programs");
+    let sources: Vec<_> = sources
+        .iter()
+        .map(|source| workspace().join(source))
+        .collect();
     check(&binary, &sources).unwrap_or_else(|problem| {
         panic!(
-            "{} {problem}: build it with `cargo build -p {NAME}`",
+            "{} {problem}: build it with `cargo build --bin {name}`",
             binary.display()
         )
     });
