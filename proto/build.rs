@@ -1,0 +1,22 @@
+//! Generates the services from `proto/`. protox compiles the files, so no protoc is needed.
+
+use std::{error::Error, path::Path};
+
+const FILES: [&str; 5] = [
+    "wgfleet/v1/common.proto",
+    "wgfleet/v1/nodes.proto",
+    "wgfleet/v1/peers.proto",
+    "wgfleet/v1/dispatch.proto",
+    "wgfleet/v1/events.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = Path::new("proto");
+    println!("cargo::rerun-if-changed=proto");
+    let descriptors = protox::compile(FILES, [root])?;
+    tonic_prost_build::configure()
+        // Labels in one order everywhere: in answers, hashes and tests.
+        .btree_map(".")
+        .compile_fds(descriptors)?;
+    Ok(())
+}
