@@ -8,3 +8,5 @@
 //!
 //! Read first: [`domain`] for the decisions, [`dispatch`] for how they reach a node.
 
+pub mod failpoint;
+pub mod store;

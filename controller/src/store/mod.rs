@@ -1,0 +1,160 @@
+//! What the controller knows: nodes, peers, addresses, and who changed them.
+//!
+//! [`Store::write`] hands a closure to the single writer; when it returns, the change is on disk.
+//! [`Store::read`] runs a closure on one snapshot, beside others and beside the writer. Each table
+//! has a module of small functions for use in such closures; a change is made of several of them:
+//! peer, allocation, the node's next [`generation`] and an [`audit`] row in one closure are one
+//! transaction.
+//!
+//! The store decides nothing and never reads a clock: callers pass Unix seconds. It never logs, and
+//! no type that holds a secret has `Debug`.
+//!
+//! Read first: `migrations/` for the tables, [`peers`] for how a change looks.
+
+use std::{sync::Arc, thread};
+
+/// A snapshot to read from. Named here so that nothing outside the store names the database.
+pub use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+pub mod agents;
+pub mod allocations;
+pub mod audit;
+pub mod counters;
+pub mod error;
+pub mod generation;
+pub mod holders;
+pub mod idempotency;
+pub mod master_key;
+pub mod meta;
+pub mod migrate;
+pub mod moves;
+pub mod node_status;
+pub mod nodes;
+pub mod open;
+pub mod page;
+pub mod peer_list;
+pub mod peer_nodes;
+pub mod peers;
+pub mod pools;
+pub mod ranges;
+pub mod samples;
+pub mod seal;
+pub mod tokens;
+pub mod tombstones;
+pub mod value;
+
+mod readers;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::StoreError;
+pub use master_key::MasterKeySource;
+pub use open::StoreOptions;
+pub use seal::Sealer;
+pub use value::{
+    AgentId, NodeId, NodeStatus, PeerId, Role, SubjectKind, SyncState, TokenId, UnmanagedPeers,
+};
+pub use writer::WriteTx;
+
+/// The store. Cheap to clone; all clones are the same.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    queue: mpsc::Sender<writer::Message>,
+    readers: readers::Readers,
+    sealer: Arc<Sealer>,
+    hold_paused_clock: bool,
+}
+
+impl Store {
+    /// Opens the store, makes it when there is none, and starts its writer. Blocks.
+    ///
+    /// # Errors
+    /// Everything that makes it unsafe to go on: see [`StoreError`]. Each says what to do.
+    pub fn open(options: &StoreOptions, now_s: i64) -> Result<Self, StoreError> {
+        let opened = open::open(options, now_s)?;
+        let (queue, commands) = mpsc::channel(options.queue_depth.max(1));
+        let sealer = Arc::new(opened.sealer);
+        let owned = writer::Owned {
+            conn: opened.writer,
+            sealer: Arc::clone(&sealer),
+            lock: opened.lock,
+        };
+        thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || writer::run(commands, owned))
+            .map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        Ok(Self(Arc::new(Inner {
+            queue,
+            readers: readers::Readers::new(opened.readers),
+            sealer,
+            hold_paused_clock: options.hold_paused_clock,
+        })))
+    }
+
+    /// Makes one change. `Ok` means it is on disk; any error means nothing of it is.
+    ///
+    /// The change is made even if the caller stops waiting. Waits for room in the queue.
+    ///
+    /// # Errors
+    /// What `work` says, or [`StoreError::Unavailable`] when it could not be committed.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&WriteTx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let command = writer::Message::Write(writer::command(work, reply));
+        self.0
+            .queue
+            .send(command)
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        let answer = if self.0.hold_paused_clock {
+            tokio::task::spawn_blocking(move || answer.blocking_recv())
+                .await
+                .map_err(|e| StoreError::Internal(e.to_string()))?
+        } else {
+            answer.await
+        };
+        answer.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Looks something up, on one snapshot. Waits for a free connection.
+    ///
+    /// # Errors
+    /// What `work` says.
+    pub async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.0.readers.read(work).await
+    }
+
+    /// Opens secrets that were read.
+    #[must_use]
+    pub fn sealer(&self) -> Arc<Sealer> {
+        Arc::clone(&self.0.sealer)
+    }
+
+    /// Finishes the writes that wait, empties the log into the file and stops. Later calls get
+    /// [`StoreError::Closed`].
+    pub async fn close(&self) {
+        let (closed, done) = oneshot::channel();
+        if self
+            .0
+            .queue
+            .send(writer::Message::Close(closed))
+            .await
+            .is_ok()
+        {
+            let _ = done.await;
+        }
+        self.0.readers.close();
+    }
+}

@@ -1,0 +1,133 @@
+//! Audit, tokens, idempotency and samples.
+
+use serde_json::json;
+
+use super::{Fixture, NOW_S};
+use crate::store::{
+    Role, StoreError, SubjectKind, TokenId, WriteTx,
+    audit::{self, AuditEntry},
+    idempotency::{self, IdempotencyKey, Known},
+    samples::{self, Sample},
+    tokens::{self, TokenRow},
+};
+
+#[tokio::test]
+async fn the_audit_log_is_append_only() {
+    let fixture = Fixture::new();
+    let outcome = fixture.store.write(|tx| {
+        for index in 0..5 {
+            let entry = AuditEntry {
+                at: NOW_S,
+                actor: "admin".into(),
+                source: "127.0.0.1".into(),
+                action: "peer.create".into(),
+                object_kind: "peer".into(),
+                object_id: format!("{}", index % 2),
+                before: None,
+                after: Some(json!({"name": "laptop"})),
+            };
+            audit::append(tx, &entry)?;
+        }
+        let newest = audit::list(tx, None, None, 2)?;
+        assert_eq!(newest.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [5, 4]);
+        let older = audit::list(tx, Some("0"), Some(5), 10)?;
+        assert_eq!(older.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [3, 1]);
+        assert_eq!(older[0].1.after, Some(json!({"name": "laptop"})));
+        Ok(tx.execute("UPDATE audit SET actor = 'nobody'", []).is_err())
+    });
+    assert_eq!(outcome.await, Ok(true));
+}
+
+#[tokio::test]
+async fn tokens_are_found_by_hash_and_revoked_once() {
+    let fixture = Fixture::new();
+    let outcome = fixture.store.write(|tx| {
+        let token = TokenRow {
+            id: TokenId::generate(),
+            name: "ci".into(),
+            role: Role::Operator,
+            label_scope: [("team".to_owned(), "red".to_owned())].into(),
+            expires_at: None,
+            revoked_at: None,
+            created_at: NOW_S,
+        };
+        tokens::create(tx, &token, &[1; 32])?;
+        assert_eq!(tokens::find(tx, &[1; 32])?.as_ref(), Some(&token));
+        assert_eq!(tokens::find(tx, &[2; 32])?, None);
+        tokens::revoke(tx, token.id, NOW_S + 1)?;
+        tokens::revoke(tx, token.id, NOW_S + 2)?;
+        assert!(tokens::revoke(tx, TokenId::generate(), NOW_S).is_err());
+        Ok(tokens::list(tx)?[0].revoked_at)
+    });
+    assert_eq!(outcome.await, Ok(Some(NOW_S + 1)));
+}
+
+fn known(tx: &WriteTx<'_>, key: &IdempotencyKey, hash: u8) -> Result<String, StoreError> {
+    Ok(
+        match idempotency::find(tx, tx.sealer(), key, &[hash; 32])? {
+            None => "new".into(),
+            Some(Known::OtherBody) => "other body".into(),
+            Some(Known::Running) => "running".into(),
+            Some(Known::Answered(answer)) => String::from_utf8_lossy(&answer).into_owned(),
+        },
+    )
+}
+
+#[tokio::test]
+async fn a_repeated_request_gets_the_same_answer() {
+    let fixture = Fixture::new();
+    let key = |route: &str, key: &str| IdempotencyKey {
+        token_id: "token".into(),
+        route: route.into(),
+        key: key.into(),
+    };
+    let (done, slow, other) = (
+        key("POST /peers", "a"),
+        key("POST /peers", "b"),
+        key("POST /x", "a"),
+    );
+    let outcome = fixture.store.write(move |tx| {
+        idempotency::record(tx, &done, &[1; 32], Some(b"201"), NOW_S)?;
+        idempotency::record(tx, &slow, &[1; 32], None, NOW_S)?;
+        assert!(idempotency::record(tx, &slow, &[1; 32], None, NOW_S).is_err());
+        assert_eq!(known(tx, &done, 1)?, "201");
+        assert_eq!(known(tx, &done, 2)?, "other body");
+        assert_eq!(known(tx, &slow, 1)?, "running");
+        assert_eq!(known(tx, &other, 1)?, "new");
+        idempotency::answer(tx, &slow, b"202")?;
+        assert_eq!(known(tx, &slow, 1)?, "202");
+        assert!(idempotency::answer(tx, &other, b"").is_err());
+        assert_eq!(idempotency::drop_running(tx)?, 0);
+        idempotency::prune(tx, NOW_S + 1)
+    });
+    assert_eq!(outcome.await, Ok(2));
+}
+
+#[tokio::test]
+async fn samples_roll_up_as_often_as_one_likes() {
+    let fixture = Fixture::new();
+    let outcome = fixture.store.write(|tx| {
+        for index in 0..60 {
+            let sample = Sample {
+                at: index * 10,
+                rx_bytes: 5,
+                tx_bytes: 7,
+                online_permille: 500,
+            };
+            samples::put(tx, SubjectKind::Node, "n", 10, sample)?;
+        }
+        for _ in 0..2 {
+            assert_eq!(samples::roll_up(tx, 10, 300, 0, 600)?, 2);
+        }
+        let rolled = samples::list(tx, SubjectKind::Node, "n", 300, 0, 600)?;
+        let wanted = Sample {
+            at: 0,
+            rx_bytes: 150,
+            tx_bytes: 210,
+            online_permille: 500,
+        };
+        assert_eq!((rolled.len(), rolled[0]), (2, wanted));
+        samples::prune(tx, 10, 300)
+    });
+    assert_eq!(outcome.await, Ok(30));
+}
