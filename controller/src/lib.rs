@@ -8,5 +8,6 @@
 //!
 //! Read first: [`domain`] for the decisions, [`dispatch`] for how they reach a node.
 
+pub mod domain;
 pub mod failpoint;
 pub mod store;
