@@ -8,6 +8,7 @@
 //!
 //! Read first: [`domain`] for the decisions, [`dispatch`] for how they reach a node.
 
+pub mod agent_client;
 pub mod domain;
 pub mod failpoint;
 pub mod store;
