@@ -9,6 +9,8 @@
 //! Read first: [`domain`] for the decisions, [`dispatch`] for how they reach a node.
 
 pub mod agent_client;
+pub mod dispatch;
 pub mod domain;
+pub mod events;
 pub mod failpoint;
 pub mod store;

@@ -1,0 +1,153 @@
+//! Sending a plan: phase by phase, the changes of one phase at once.
+
+use std::collections::HashMap;
+
+use futures_util::{StreamExt, stream};
+use wire_contract::{InterfaceName, PublicKey, signing::WINDOW};
+
+use super::{Shared, desired::Written, unix_s};
+use crate::{
+    agent_client::{AgentClient, AgentError},
+    domain::plan::{Call, Change, Phase},
+    failpoint,
+    store::{NodeId, StoreError, tombstones},
+};
+
+/// Requests to one agent at a time; its client opens as many connections.
+const AT_ONCE: usize = 32;
+
+/// What came of sending.
+#[derive(Default)]
+pub(super) struct Sent {
+    /// Why a key is not as it should be.
+    pub(super) errors: HashMap<PublicKey, AgentError>,
+    /// The node stopped answering: the rest was not sent.
+    pub(super) cut_short: Option<AgentError>,
+}
+
+/// To whom changes go.
+pub(super) struct Target<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) client: &'a AgentClient,
+    pub(super) node: NodeId,
+    pub(super) interface: &'a InterfaceName,
+}
+
+impl Target<'_> {
+    /// Sends `changes`, which are in the order of a plan. `generations` are those of the peers' rows.
+    pub(super) async fn send(
+        &self,
+        changes: &[&Change],
+        generations: &HashMap<PublicKey, u64>,
+        written: &mut Written,
+    ) -> Result<Sent, StoreError> {
+        let mut sent = Sent::default();
+        for phase in [Phase::Remove, Phase::Shrink, Phase::Grow] {
+            let calls: Vec<&Call> = changes
+                .iter()
+                .filter(|c| c.phase == phase)
+                .map(|c| &c.call)
+                .collect();
+            if calls.is_empty() || sent.cut_short.is_some() {
+                continue;
+            }
+            self.note_signed(&calls).await?;
+            failpoint!("dispatch.before_send");
+            self.send_phase(&calls, generations, written, &mut sent)
+                .await;
+            failpoint!("dispatch.after_send");
+        }
+        Ok(sent)
+    }
+
+    /// A request may arrive long after we gave up on it. What was signed when is on disk before it
+    /// goes out, so that the tombstone of a key outlives every such request.
+    async fn note_signed(&self, calls: &[&Call]) -> Result<(), StoreError> {
+        let (node, now_s) = (self.node, unix_s(&self.shared.clock));
+        let brings = |call: &&&Call| !matches!(call, Call::Remove(_));
+        let keys: Vec<_> = calls
+            .iter()
+            .filter(brings)
+            .map(|call| call.public_key())
+            .collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        failpoint!("dispatch.before_note_signed");
+        let note = move |tx: &crate::store::WriteTx<'_>| {
+            keys.iter()
+                .try_for_each(|key| tombstones::touch_signed(tx, node, key, now_s))
+        };
+        self.shared.store.write(note).await
+    }
+
+    async fn send_phase(
+        &self,
+        calls: &[&Call],
+        generations: &HashMap<PublicKey, u64>,
+        written: &mut Written,
+        sent: &mut Sent,
+    ) {
+        let mut requests = Vec::with_capacity(calls.len());
+        for call in calls {
+            requests.push(self.call_by_key(call));
+        }
+        let mut answers = stream::iter(requests).buffer_unordered(AT_ONCE);
+        let signed_until = unix_s(&self.shared.clock) + WINDOW.as_secs().cast_signed();
+        while let Some((key, answer)) = answers.next().await {
+            match answer {
+                Ok(()) => {
+                    if let Some(generation) = generations.get(&key) {
+                        written.succeeded(key, *generation);
+                    }
+                }
+                Err(error) => {
+                    let silent = is_silence(&error);
+                    if silent {
+                        written.given_up(key, signed_until);
+                    }
+                    sent.errors.insert(key, error.clone());
+                    if silent {
+                        // The others would run into the same; dropping them gives them up too.
+                        sent.cut_short = Some(error);
+                        break;
+                    }
+                }
+            }
+        }
+        drop(answers);
+        if sent.cut_short.is_some() {
+            for call in calls {
+                written.given_up(call.public_key(), signed_until);
+            }
+        }
+    }
+
+    async fn call_by_key(&self, call: &Call) -> (PublicKey, Result<(), AgentError>) {
+        (call.public_key(), self.call(call).await)
+    }
+
+    async fn call(&self, call: &Call) -> Result<(), AgentError> {
+        let (client, interface) = (self.client, self.interface);
+        match call {
+            Call::Add(peer) => client.add_peer(interface, peer).await?,
+            Call::Update(key, update) => client.update_peer(interface, key, update).await?,
+            Call::Remove(key) => match client.delete_peer(interface, key).await {
+                // Gone already is gone.
+                Err(error) if error.code() == Some(wire_contract::ErrorCode::PeerNotFound) => {
+                    return Ok(());
+                }
+                other => other?,
+            },
+        };
+        Ok(())
+    }
+}
+
+/// Whether the node gave no answer at all, so that asking more of it is pointless for now.
+const fn is_silence(error: &AgentError) -> bool {
+    matches!(
+        error,
+        AgentError::Unreachable { .. } | AgentError::TimedOut(_) | AgentError::Closed
+    )
+}
