@@ -13,4 +13,5 @@ pub mod dispatch;
 pub mod domain;
 pub mod events;
 pub mod failpoint;
+pub mod services;
 pub mod store;

@@ -1,0 +1,102 @@
+//! What happens, as it happens.
+
+use std::{pin::Pin, sync::Arc};
+
+use futures_util::{Stream, StreamExt as _, stream};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tonic::{Code, Request, Response, Status};
+use wgfleet_proto::v1::{Event, WatchRequest, event::Kind, event_service_server::EventService};
+
+use super::{
+    Core,
+    auth::authorize,
+    status::{invalid, no_such_node, parse_id, refuse},
+};
+use crate::store::{NodeId, Role};
+
+/// The service of events.
+#[derive(Clone)]
+pub struct Events(Arc<Core>);
+
+impl Events {
+    /// The service.
+    #[must_use]
+    pub const fn new(core: Arc<Core>) -> Self {
+        Self(core)
+    }
+}
+
+#[tonic::async_trait]
+impl EventService for Events {
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<Event, Status>> + Send>>;
+
+    async fn watch(
+        &self,
+        request: Request<WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        authorize(&self.0, request.metadata(), Role::Viewer).await?;
+        let request = request.into_inner();
+        if !request.after_id.is_empty() {
+            // Nothing is kept yet to resume from.
+            return Err(resume(&request.after_id));
+        }
+        let node: Option<NodeId> = match request.node_id.as_str() {
+            "" => None,
+            id => Some(parse_id(id, no_such_node)?),
+        };
+        let node = node.map(|id| id.to_string());
+        let receiver = self.0.events.subscribe();
+        let events = stream::unfold(Some(receiver), next).filter(move |event| {
+            let wanted = match (event, &node) {
+                (Ok(event), Some(node)) => is_about(event, node),
+                _ => true,
+            };
+            async move { wanted }
+        });
+        Ok(Response::new(Box::pin(events)))
+    }
+}
+
+type Step = Option<(Result<Event, Status>, Option<Receiver<Event>>)>;
+
+/// The stream ends with the error that says why.
+async fn next(receiver: Option<Receiver<Event>>) -> Step {
+    let mut receiver = receiver?;
+    match receiver.recv().await {
+        Ok(event) => Some((Ok(event), Some(receiver))),
+        Err(RecvError::Lagged(_)) => {
+            let message =
+                "too slow: resume with the last id that was seen, or read the lists again";
+            let status = refuse(Code::ResourceExhausted, "too_slow", None, message);
+            Some((Err(status), None))
+        }
+        Err(RecvError::Closed) => None,
+    }
+}
+
+fn resume(after_id: &str) -> Status {
+    if after_id.parse::<u64>().is_err() {
+        return invalid("after_id", "not the id of an event");
+    }
+    let message = "this event is too old to resume from: read the lists again";
+    refuse(Code::OutOfRange, "event_too_old", Some("after_id"), message)
+}
+
+fn is_about(event: &Event, node: &str) -> bool {
+    let Some(kind) = &event.kind else {
+        return false;
+    };
+    let id = match kind {
+        Kind::NodeStatus(it) => Some(&it.node_id),
+        Kind::NodeCreated(it) => it.node.as_ref().map(|node| &node.id),
+        Kind::NodeChanged(it) => it.node.as_ref().map(|node| &node.id),
+        Kind::NodeDeleted(it) => Some(&it.node_id),
+        Kind::PeerCreated(it) => it.peer.as_ref().map(|peer| &peer.node_id),
+        Kind::PeerChanged(it) => it.peer.as_ref().map(|peer| &peer.node_id),
+        Kind::PeerDeleted(it) => Some(&it.node_id),
+        Kind::PeerSync(it) => Some(&it.node_id),
+        Kind::PeerOnline(it) => Some(&it.node_id),
+        Kind::PeerExpired(it) => Some(&it.node_id),
+    };
+    id.is_some_and(|id| id == node)
+}

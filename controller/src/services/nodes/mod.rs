@@ -1,0 +1,135 @@
+//! Nodes: added, changed, looked at and deleted.
+//!
+//! Read first: `create.rs`, which shows how a change is made; `delete.rs` for the hard part.
+
+mod connection;
+mod create;
+mod delete;
+mod fields;
+mod list;
+mod moving;
+mod plan;
+mod pools;
+mod secret;
+mod update;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+use wgfleet_proto::v1::{self, node_service_server::NodeService};
+
+use super::{
+    Core,
+    auth::{Caller, authorize},
+    status::{no_such_node, parse_id},
+};
+use crate::store::Role;
+
+/// The service of nodes.
+#[derive(Clone)]
+pub struct Nodes(Arc<Core>);
+
+impl Nodes {
+    /// The service.
+    #[must_use]
+    pub const fn new(core: Arc<Core>) -> Self {
+        Self(core)
+    }
+
+    /// Who calls, and what they say.
+    async fn admit<T>(&self, request: Request<T>, role: Role) -> Result<(Caller, T), Status> {
+        let (metadata, _, message) = request.into_parts();
+        let caller = authorize(&self.0, &metadata, role).await?;
+        Ok((caller, message))
+    }
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl NodeService for Nodes {
+    async fn list(&self, request: Request<v1::ListNodesRequest>) -> Answer<v1::ListNodesResponse> {
+        let (_, request) = self.admit(request, Role::Viewer).await?;
+        list::list(&self.0, request).await.map(Response::new)
+    }
+
+    async fn create(
+        &self,
+        request: Request<v1::CreateNodeRequest>,
+    ) -> Answer<v1::CreateNodeResponse> {
+        let (caller, request) = self.admit(request, Role::Operator).await?;
+        create::create(&self.0, caller, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn get(&self, request: Request<v1::GetNodeRequest>) -> Answer<v1::Node> {
+        let (_, request) = self.admit(request, Role::Viewer).await?;
+        let id = parse_id(&request.id, no_such_node)?;
+        view::node(&self.0, id).await.map(Response::new)
+    }
+
+    async fn update(
+        &self,
+        request: Request<v1::UpdateNodeRequest>,
+    ) -> Answer<v1::UpdateNodeResponse> {
+        let (caller, request) = self.admit(request, Role::Operator).await?;
+        let node = Some(update::update(&self.0, caller, request).await?);
+        Ok(Response::new(v1::UpdateNodeResponse { node }))
+    }
+
+    async fn delete(
+        &self,
+        request: Request<v1::DeleteNodeRequest>,
+    ) -> Answer<v1::DeleteNodeResponse> {
+        let (caller, request) = self.admit(request, Role::Operator).await?;
+        delete::delete(&self.0, caller, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn enable(&self, request: Request<v1::EnableNodeRequest>) -> Answer<v1::Node> {
+        let (caller, request) = self.admit(request, Role::Operator).await?;
+        update::set_enabled(&self.0, caller, request.id, true)
+            .await
+            .map(Response::new)
+    }
+
+    async fn disable(&self, request: Request<v1::DisableNodeRequest>) -> Answer<v1::Node> {
+        let (caller, request) = self.admit(request, Role::Operator).await?;
+        update::set_enabled(&self.0, caller, request.id, false)
+            .await
+            .map(Response::new)
+    }
+
+    async fn test(&self, request: Request<v1::TestNodeRequest>) -> Answer<v1::TestNodeResponse> {
+        let (_, request) = self.admit(request, Role::Operator).await?;
+        connection::test(&self.0, request).await.map(Response::new)
+    }
+
+    async fn plan(&self, request: Request<v1::PlanNodeRequest>) -> Answer<v1::PlanNodeResponse> {
+        let (_, request) = self.admit(request, Role::Viewer).await?;
+        plan::plan(&self.0, &request.id).await.map(Response::new)
+    }
+
+    async fn sync(&self, request: Request<v1::SyncNodeRequest>) -> Answer<v1::SyncNodeResponse> {
+        let (caller, request) = self.admit(request, Role::Operator).await?;
+        plan::sync(&self.0, caller, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn rotate_secret(
+        &self,
+        request: Request<v1::RotateNodeSecretRequest>,
+    ) -> Answer<v1::RotateNodeSecretResponse> {
+        let (caller, request) = self.admit(request, Role::Operator).await?;
+        secret::rotate(&self.0, caller, request)
+            .await
+            .map(Response::new)
+    }
+}

@@ -1,0 +1,129 @@
+//! Adding a peer: node, addresses, keys and all, in one transaction.
+
+use std::sync::Arc;
+
+use tonic::Status;
+use wgfleet_proto::v1::{CreatePeerRequest, CreatePeerResponse, PeerCreated, event::Kind};
+use wire_contract::PublicKey;
+
+use super::{
+    Peers, addresses,
+    draft::Draft,
+    finish::{self, Touched},
+    placing::{self, Counts},
+    record,
+};
+use crate::{
+    services::{auth::Caller, status::invalid},
+    store::{
+        NodeId, PeerId, WriteTx, audit, generation,
+        nodes::NodeRow,
+        peer_nodes::{self, Placement},
+        peers::{self, NewPeer},
+    },
+};
+
+/// Adds a peer.
+///
+/// # Errors
+/// A refusal that names the field, or what is taken, or what was wrong with each node.
+pub(super) async fn create(
+    service: &Peers,
+    caller: &Caller,
+    request: CreatePeerRequest,
+) -> Result<CreatePeerResponse, Status> {
+    let core = &service.core;
+    let now_s = core.now_s();
+    let draft = Arc::new(Draft::new(request, now_s)?);
+    let counts = service.kernel.read(core, draft.target.given()).await?;
+    let (work, caller) = (Arc::clone(&draft), caller.clone());
+    let created = core
+        .change(move |tx| insert(tx, &work, &counts, &caller, now_s))
+        .await?;
+    let told = |peer| Kind::PeerCreated(PeerCreated { peer: Some(peer) });
+    let peer = finish::settle(core, created.id, &[created.touched], told).await?;
+    Ok(CreatePeerResponse {
+        peer: Some(peer),
+        placement: created.why,
+        private_key: draft.key.to_answer().map(|key| key.as_str().to_owned()),
+        preshared_key: draft.preshared_key.to_answer(),
+    })
+}
+
+struct Created {
+    id: PeerId,
+    touched: Touched,
+    why: String,
+}
+
+fn insert(
+    tx: &WriteTx<'_>,
+    draft: &Draft,
+    counts: &Counts,
+    caller: &Caller,
+    now_s: i64,
+) -> Result<Created, Status> {
+    let needs_addresses = draft.allowed_ips.is_empty();
+    let chosen = placing::choose(tx, &draft.target, counts, needs_addresses)?;
+    let (node, public_key) = (&chosen.node, draft.key.public());
+    refuse_own_key(node, &public_key)?;
+    let id = PeerId::generate();
+    insert_row(tx, draft, id, node, now_s)?;
+    let allowed_ips = addresses::take(tx, node, id, &draft.allowed_ips)?;
+    let generation = generation::bump(tx, node.id)?;
+    let placement = Placement {
+        node_id: node.id,
+        public_key,
+        peer_id: id,
+        allowed_ips: &allowed_ips,
+        psk_confirmed: true,
+        generation,
+    };
+    peer_nodes::place(tx, &placement)?;
+    let after = record::describe(&peers::get(tx, id)?);
+    let object = ("peer", id.to_string());
+    let entry = caller.audit(now_s, "peer.create", object, None, Some(after.into()));
+    audit::append(tx, &entry)?;
+    let touched = touched(node.id, generation);
+    let why = chosen.why;
+    Ok(Created { id, touched, why })
+}
+
+fn insert_row(
+    tx: &WriteTx<'_>,
+    draft: &Draft,
+    id: PeerId,
+    node: &NodeRow,
+    now_s: i64,
+) -> Result<(), Status> {
+    let mut settings = draft.settings.clone();
+    settings.persistent_keepalive = draft
+        .persistent_keepalive
+        .or(node.settings.persistent_keepalive)
+        .unwrap_or_default();
+    let peer = NewPeer {
+        id,
+        node_id: node.id,
+        public_key: draft.key.public(),
+        private_key: draft.key.to_keep(),
+        preshared_key: draft.preshared_key.key(),
+        settings: &settings,
+    };
+    Ok(peers::insert(tx, &peer, now_s)?)
+}
+
+/// The kernel drops a peer that has the interface's own key, without a word.
+///
+/// # Errors
+/// INVALID_ARGUMENT.
+pub(super) fn refuse_own_key(node: &NodeRow, key: &PublicKey) -> Result<(), Status> {
+    if node.settings.public_key.as_ref() == Some(key) {
+        let why = format!("that is the key of {} itself", node.settings.name);
+        return Err(invalid("public_key", why));
+    }
+    Ok(())
+}
+
+const fn touched(node: NodeId, generation: u64) -> Touched {
+    Touched { node, generation }
+}

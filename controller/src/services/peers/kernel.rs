@@ -1,0 +1,94 @@
+//! How many peers nodes have that nobody declared: they take room too.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use tonic::Status;
+
+use crate::{
+    dispatch::ObservedNode,
+    services::Core,
+    store::{NodeId, holders, nodes},
+};
+
+/// What a node's last dump counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct KernelCount {
+    /// All its peers.
+    pub(super) peers: u32,
+    /// Those the store did not know when the dump was first looked at.
+    pub(super) undeclared: u32,
+}
+
+/// The counts of each node's last dump. Comparing ten thousand keys is done once for each dump, not
+/// for each peer that is placed.
+#[derive(Default)]
+pub(super) struct KernelCounts(Mutex<HashMap<NodeId, (Weak<ObservedNode>, KernelCount)>>);
+
+impl KernelCounts {
+    /// The counts of all nodes, or of one.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub(super) async fn read(
+        &self,
+        core: &Core,
+        only: Option<NodeId>,
+    ) -> Result<HashMap<NodeId, KernelCount>, Status> {
+        let ids = match only {
+            Some(id) => vec![id],
+            None => {
+                let read = |conn: &_| Ok(nodes::list(conn)?.iter().map(|node| node.id).collect());
+                core.store.read(read).await?
+            }
+        };
+        let mut counts = HashMap::with_capacity(ids.len());
+        for id in ids {
+            let dump = core.dispatch.observed(id);
+            let count = match self.known(id, &dump) {
+                Some(count) => count,
+                None => self.count(core, id, dump).await?,
+            };
+            counts.insert(id, count);
+        }
+        Ok(counts)
+    }
+
+    fn known(&self, id: NodeId, dump: &Arc<ObservedNode>) -> Option<KernelCount> {
+        if dump.peers.is_empty() {
+            return Some(KernelCount::default());
+        }
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of, count) = known.get(&id)?;
+        std::ptr::eq(of.as_ptr(), Arc::as_ptr(dump)).then_some(*count)
+    }
+
+    async fn count(
+        &self,
+        core: &Core,
+        id: NodeId,
+        dump: Arc<ObservedNode>,
+    ) -> Result<KernelCount, Status> {
+        let of = Arc::downgrade(&dump);
+        let count = core
+            .store
+            .read(move |conn| {
+                let declared = holders::keys(conn, id)?;
+                let undeclared = dump.peers.keys().filter(|key| !declared.contains(*key));
+                Ok(KernelCount {
+                    peers: saturated(dump.peers.len()),
+                    undeclared: saturated(undeclared.count()),
+                })
+            })
+            .await?;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(id, (of, count));
+        Ok(count)
+    }
+}
+
+fn saturated(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,158 @@
+//! Peers: what clients are, and on which node they are let in.
+//!
+//! A change is one transaction: the peer, its addresses, where it stands, its node's next generation
+//! and an audit row. Placement and allocation happen inside of it, so that two callers never get the
+//! same address and the last place on a node is given away once. After the commit the workers are
+//! woken and the caller is kept for a short while, to be told whether the node has it already.
+//!
+//! Read first: [`create`], then [`update`].
+
+mod addresses;
+mod config;
+mod create;
+mod delete;
+mod draft;
+mod finish;
+mod input;
+mod kernel;
+mod keys;
+mod list;
+mod moving;
+mod patch;
+mod placing;
+mod record;
+mod update;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+use wgfleet_proto::v1::{
+    CreatePeerRequest, CreatePeerResponse, DeletePeerRequest, DeletePeerResponse,
+    DisablePeerRequest, EnablePeerRequest, GetPeerConfigRequest, GetPeerConfigResponse,
+    GetPeerRequest, ListPeersRequest, ListPeersResponse, Peer, UpdatePeerRequest,
+    UpdatePeerResponse, peer_service_server::PeerService,
+};
+
+use super::{
+    Core,
+    auth::{Caller, authorize},
+    status::{parse_id, refuse},
+};
+use crate::store::{PeerId, Role};
+
+/// The peer service.
+#[derive(Clone)]
+pub struct Peers {
+    core: Arc<Core>,
+    kernel: Arc<kernel::KernelCounts>,
+}
+
+impl Peers {
+    /// A service on what all services share.
+    #[must_use]
+    pub fn new(core: Arc<Core>) -> Self {
+        Self {
+            core,
+            kernel: Arc::default(),
+        }
+    }
+
+    async fn admit<T>(&self, request: Request<T>, needed: Role) -> Result<(Caller, T), Status> {
+        let caller = authorize(&self.core, request.metadata(), needed).await?;
+        Ok((caller, request.into_inner()))
+    }
+
+    async fn switch(&self, caller: &Caller, id: &str, enabled: bool) -> Result<Peer, Status> {
+        let request = UpdatePeerRequest {
+            id: id.to_owned(),
+            enabled: Some(enabled),
+            ..UpdatePeerRequest::default()
+        };
+        let answer = update::update(self, caller, request).await?;
+        answer.peer.ok_or_else(no_such_peer)
+    }
+}
+
+/// There is no such peer.
+fn no_such_peer() -> Status {
+    let code = tonic::Code::NotFound;
+    refuse(code, "peer_not_found", None, "no such peer")
+}
+
+fn peer_id(text: &str) -> Result<PeerId, Status> {
+    parse_id(text, no_such_peer)
+}
+
+#[tonic::async_trait]
+impl PeerService for Peers {
+    async fn list(
+        &self,
+        request: Request<ListPeersRequest>,
+    ) -> Result<Response<ListPeersResponse>, Status> {
+        let (_, request) = self.admit(request, Role::Viewer).await?;
+        list::list(&self.core, request).await.map(Response::new)
+    }
+
+    async fn create(
+        &self,
+        request: Request<CreatePeerRequest>,
+    ) -> Result<Response<CreatePeerResponse>, Status> {
+        let (caller, request) = self.admit(request, Role::Operator).await?;
+        let created = create::create(self, &caller, request).await;
+        created.map(Response::new)
+    }
+
+    async fn get(&self, request: Request<GetPeerRequest>) -> Result<Response<Peer>, Status> {
+        let (_, request) = self.admit(request, Role::Viewer).await?;
+        let id = peer_id(&request.id)?;
+        view::read(&self.core, id).await.map(Response::new)
+    }
+
+    async fn update(
+        &self,
+        request: Request<UpdatePeerRequest>,
+    ) -> Result<Response<UpdatePeerResponse>, Status> {
+        let (caller, request) = self.admit(request, Role::Operator).await?;
+        let updated = update::update(self, &caller, request).await;
+        updated.map(Response::new)
+    }
+
+    async fn delete(
+        &self,
+        request: Request<DeletePeerRequest>,
+    ) -> Result<Response<DeletePeerResponse>, Status> {
+        let (caller, request) = self.admit(request, Role::Operator).await?;
+        let id = peer_id(&request.id)?;
+        let sync = delete::delete(&self.core, caller, id).await?;
+        Ok(Response::new(DeletePeerResponse { sync: Some(sync) }))
+    }
+
+    async fn enable(&self, request: Request<EnablePeerRequest>) -> Result<Response<Peer>, Status> {
+        let (caller, request) = self.admit(request, Role::Operator).await?;
+        let peer = self.switch(&caller, &request.id, true).await;
+        peer.map(Response::new)
+    }
+
+    async fn disable(
+        &self,
+        request: Request<DisablePeerRequest>,
+    ) -> Result<Response<Peer>, Status> {
+        let (caller, request) = self.admit(request, Role::Operator).await?;
+        let peer = self.switch(&caller, &request.id, false).await;
+        peer.map(Response::new)
+    }
+
+    async fn get_config(
+        &self,
+        request: Request<GetPeerConfigRequest>,
+    ) -> Result<Response<GetPeerConfigResponse>, Status> {
+        // It holds keys: looking is not enough.
+        let (_, request) = self.admit(request, Role::Operator).await?;
+        let id = peer_id(&request.id)?;
+        config::get(&self.core, id).await.map(Response::new)
+    }
+}

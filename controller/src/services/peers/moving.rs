@@ -1,0 +1,50 @@
+//! Moving a peer: put on the target at once, taken off the source when it was seen on the target.
+
+use tonic::Status;
+use wire_contract::AllowedIp;
+
+use super::{
+    addresses,
+    create::refuse_own_key,
+    placing::{Counts, refuse_full},
+};
+use crate::store::{
+    NodeId, WriteTx, generation, moves, nodes,
+    peer_nodes::{self, Placement},
+    peers::{self, PeerRow},
+};
+
+/// Places the peer on the target and lets it leave every other node once it was seen there. Its own
+/// addresses go with it where they fit; `wanted` replaces them.
+///
+/// # Errors
+/// `node_not_found`, `node_full`, `public_key_taken`, or what is wrong with an address.
+pub(super) fn start(
+    tx: &WriteTx<'_>,
+    row: &PeerRow,
+    (target, counts): (NodeId, &Counts),
+    wanted: Option<&[AllowedIp]>,
+    now_s: i64,
+) -> Result<(), Status> {
+    let node = nodes::get(tx, target)?;
+    refuse_own_key(&node, &row.public_key)?;
+    // On its way back it is there already, and takes no more room.
+    if !peer_nodes::nodes_of(tx, row.id)?.contains(&target) {
+        refuse_full(&node, counts)?;
+    }
+    let allowed_ips = match wanted {
+        Some(wanted) => addresses::take(tx, &node, row.id, wanted)?,
+        None => addresses::carry_over(tx, &node, row.id, &row.allowed_ips)?,
+    };
+    let placement = Placement {
+        node_id: target,
+        public_key: row.public_key,
+        peer_id: row.id,
+        allowed_ips: &allowed_ips,
+        psk_confirmed: row.psk_confirmed,
+        generation: generation::bump(tx, target)?,
+    };
+    peer_nodes::place(tx, &placement)?;
+    moves::leave_for(tx, row.id, target)?;
+    Ok(peers::set_node(tx, row.id, target, now_s)?)
+}

@@ -1,0 +1,240 @@
+//! Changing a peer. One transaction, whatever the patch holds; the generation of a node grows only
+//! when what the node has to know of the peer is another thing now.
+
+use std::sync::Arc;
+
+use tonic::{Code, Status};
+use wgfleet_proto::v1::{PeerChanged, UpdatePeerRequest, UpdatePeerResponse, event::Kind};
+use wire_contract::PublicKey;
+
+use super::{
+    Peers, addresses,
+    create::refuse_own_key,
+    finish::{self, Touched},
+    input::PresharedKeyChange,
+    moving,
+    patch::{Patch, concerns_node},
+    peer_id,
+    placing::Counts,
+    record, view,
+};
+use crate::{
+    services::{auth::Caller, status::refuse},
+    store::{
+        PeerId, WriteTx, audit, generation, nodes,
+        peer_nodes::{self, Placement},
+        peers::{self, PeerRow},
+        tombstones,
+    },
+};
+
+/// Applies a patch.
+///
+/// # Errors
+/// A refusal that names the field, or what is taken.
+pub(super) async fn update(
+    service: &Peers,
+    caller: &Caller,
+    request: UpdatePeerRequest,
+) -> Result<UpdatePeerResponse, Status> {
+    let (core, id) = (&service.core, peer_id(&request.id)?);
+    let now_s = core.now_s();
+    let patch = Arc::new(Patch::new(request, now_s)?);
+    let counts = match patch.node {
+        Some(target) => service.kernel.read(core, Some(target)).await?,
+        None => Counts::new(),
+    };
+    let (work, caller) = (Arc::clone(&patch), caller.clone());
+    let change = core
+        .change(move |tx| Change::new(tx, id, &work, now_s)?.make(&counts, &caller))
+        .await?;
+    let peer = if change.is_change {
+        let told = |peer| Kind::PeerChanged(PeerChanged { peer: Some(peer) });
+        finish::settle(core, id, &change.touched, told).await?
+    } else {
+        view::read(core, id).await?
+    };
+    let generated = patch.preshared_key.as_ref();
+    Ok(UpdatePeerResponse {
+        peer: Some(peer),
+        client_needs_config: change.client_needs_config,
+        preshared_key: generated.and_then(PresharedKeyChange::to_answer),
+    })
+}
+
+/// What came of it.
+struct Changed {
+    is_change: bool,
+    touched: Vec<Touched>,
+    client_needs_config: bool,
+}
+
+struct Change<'a> {
+    tx: &'a WriteTx<'a>,
+    id: PeerId,
+    before: PeerRow,
+    patch: &'a Patch,
+    now_s: i64,
+}
+
+impl<'a> Change<'a> {
+    fn new(tx: &'a WriteTx<'a>, id: PeerId, patch: &'a Patch, now_s: i64) -> Result<Self, Status> {
+        let before = peers::get(tx, id)?;
+        Ok(Self {
+            tx,
+            id,
+            before,
+            patch,
+            now_s,
+        })
+    }
+
+    fn make(&self, counts: &Counts, caller: &Caller) -> Result<Changed, Status> {
+        let mut concerns_node = self.change_settings()?;
+        concerns_node |= self.change_preshared_key()?;
+        let target = self.patch.node.filter(|node| *node != self.before.node_id);
+        let public_key = self
+            .patch
+            .public_key
+            .filter(|key| *key != self.before.public_key);
+        if let Some(target) = target {
+            let wanted = self.patch.allowed_ips.as_deref();
+            // Read again: a preshared key that was unknown may have been given just now.
+            let row = peers::get(self.tx, self.id)?;
+            moving::start(self.tx, &row, (target, counts), wanted, self.now_s)?;
+        } else {
+            concerns_node |= self.change_addresses()?;
+        }
+        if let Some(key) = &public_key {
+            self.change_key(key)?;
+        }
+        concerns_node |= target.is_some() || public_key.is_some();
+        let touched = if concerns_node {
+            self.bump()?
+        } else {
+            Vec::new()
+        };
+        self.record(caller, touched)
+    }
+
+    /// Whether the node has to be told.
+    fn change_settings(&self) -> Result<bool, Status> {
+        let before = &self.before.settings;
+        let after = self.patch.apply(before, self.now_s)?;
+        if after == *before {
+            return Ok(false);
+        }
+        peers::update_settings(self.tx, self.id, &after, self.now_s)?;
+        Ok(concerns_node(before, &after))
+    }
+
+    fn change_preshared_key(&self) -> Result<bool, Status> {
+        let Some(change) = &self.patch.preshared_key else {
+            return Ok(false);
+        };
+        let present = peers::preshared_key(self.tx, self.tx.sealer(), self.id)?;
+        if self.before.psk_confirmed && present.as_ref() == change.key() {
+            return Ok(false);
+        }
+        peers::set_preshared_key(self.tx, self.id, change.key(), self.now_s)?;
+        Ok(true)
+    }
+
+    fn change_addresses(&self) -> Result<bool, Status> {
+        let Some(wanted) = &self.patch.allowed_ips else {
+            return Ok(false);
+        };
+        let (row, tx) = (&self.before, self.tx);
+        if *wanted == row.allowed_ips {
+            return Ok(false);
+        }
+        let node = nodes::get(tx, row.node_id)?;
+        let taken = addresses::replace(tx, &node, self.id, &row.allowed_ips, wanted)?;
+        if taken == row.allowed_ips {
+            return Ok(false);
+        }
+        peer_nodes::set_allowed_ips(tx, row.node_id, &row.public_key, &taken)?;
+        self.touch_row()?;
+        Ok(true)
+    }
+
+    /// The old key leaves its node like a deleted peer's; the new one comes like a new peer's.
+    fn change_key(&self, key: &PublicKey) -> Result<(), Status> {
+        let (row, tx) = (&self.before, self.tx);
+        if peer_nodes::nodes_of(tx, self.id)?.len() > 1 {
+            let why =
+                "the peer is on its way between two nodes; change its key when it has arrived";
+            let code = Code::FailedPrecondition;
+            return Err(refuse(code, "peer_moving", Some("public_key"), why));
+        }
+        refuse_own_key(&nodes::get(tx, row.node_id)?, key)?;
+        let allowed_ips = peers::get(tx, self.id)?.allowed_ips;
+        let generation = generation::bump(tx, row.node_id)?;
+        tombstones::bury(tx, row.node_id, &row.public_key, self.now_s)?;
+        // Its private key, if one is kept, belongs to the old pair.
+        peers::set_key_pair(tx, self.id, key, None, self.now_s)?;
+        let placement = Placement {
+            node_id: row.node_id,
+            public_key: *key,
+            peer_id: self.id,
+            allowed_ips: &allowed_ips,
+            psk_confirmed: row.psk_confirmed || self.patch.preshared_key.is_some(),
+            generation,
+        };
+        Ok(peer_nodes::place(tx, &placement)?)
+    }
+
+    /// Notes the time of a change that leaves the peer's own row as it is.
+    fn touch_row(&self) -> Result<(), Status> {
+        let settings = peers::get(self.tx, self.id)?.settings;
+        Ok(peers::update_settings(
+            self.tx, self.id, &settings, self.now_s,
+        )?)
+    }
+
+    /// Every node the peer stands on has to be brought in line: two of them while it moves.
+    fn bump(&self) -> Result<Vec<Touched>, Status> {
+        let nodes = peer_nodes::nodes_of(self.tx, self.id)?;
+        let bump = |node| {
+            let generation = generation::bump(self.tx, node)?;
+            peer_nodes::mark_pending(self.tx, node, self.id, generation)?;
+            Ok(Touched { node, generation })
+        };
+        nodes.into_iter().map(bump).collect()
+    }
+
+    fn record(&self, caller: &Caller, touched: Vec<Touched>) -> Result<Changed, Status> {
+        let after = peers::get(self.tx, self.id)?;
+        let (old, mut new) = record::difference(&self.before, &after);
+        let rekeyed = self.patch.preshared_key.is_some() && !touched.is_empty();
+        if rekeyed && let Some(fields) = new.as_object_mut() {
+            fields.insert("preshared_key".into(), "replaced".into());
+        }
+        let is_change = !touched.is_empty() || old != new;
+        if is_change {
+            let action = self.action(&after);
+            let object = ("peer", self.id.to_string());
+            let entry = caller.audit(self.now_s, action, object, Some(old), Some(new));
+            audit::append(self.tx, &entry)?;
+        }
+        let client_needs_config = rekeyed
+            || after.node_id != self.before.node_id
+            || after.public_key != self.before.public_key
+            || after.allowed_ips != self.before.allowed_ips;
+        Ok(Changed {
+            is_change,
+            touched,
+            client_needs_config,
+        })
+    }
+
+    fn action(&self, after: &PeerRow) -> &'static str {
+        let was_enabled = self.before.settings.enabled;
+        match after.settings.enabled {
+            _ if after.node_id != self.before.node_id => "peer.move",
+            true if !was_enabled => "peer.enable",
+            false if was_enabled => "peer.disable",
+            _ => "peer.update",
+        }
+    }
+}
