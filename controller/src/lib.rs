@@ -9,9 +9,12 @@
 //! Read first: [`domain`] for the decisions, [`dispatch`] for how they reach a node.
 
 pub mod agent_client;
+pub mod config;
 pub mod dispatch;
 pub mod domain;
 pub mod events;
+pub mod facade;
 pub mod failpoint;
+pub mod run;
 pub mod services;
 pub mod store;

@@ -1,0 +1,142 @@
+//! Where a value can come from: flags, `WGFLEET_…` variables, or the file.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use clap::{Parser, ValueEnum};
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// Knows what the peers of every node should be, and makes it so.
+#[derive(Debug, Default, Parser)]
+#[command(
+    name = "wgfleet-controller",
+    version,
+    about,
+    long_about = None,
+    override_usage = "wgfleet-controller [serve] [OPTIONS]"
+)]
+pub(super) struct Flags {
+    /// Where the REST API listens: ADDR:PORT [default: 127.0.0.1:10086]
+    #[arg(long, env = "WGFLEET_LISTEN", value_name = "ADDR:PORT")]
+    pub(super) listen: Option<String>,
+
+    /// Where everything is kept [default: /var/lib/wgfleet-controller]
+    #[arg(long, env = "WGFLEET_DATA_DIR", value_name = "DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+
+    /// The key that opens the secrets in the store; made at first start when absent
+    /// [default: master-key in the data directory]
+    #[arg(long, env = "WGFLEET_MASTER_KEY_FILE", value_name = "FILE")]
+    pub(super) master_key_file: Option<PathBuf>,
+
+    /// From one look at a node to the next, such as 10s or 500ms [default: 10s]
+    #[arg(long, env = "WGFLEET_POLL_INTERVAL", value_name = "DURATION")]
+    pub(super) poll_interval: Option<String>,
+
+    /// A peer whose last handshake is no older is online [default: 180s]
+    #[arg(long, env = "WGFLEET_ONLINE_WINDOW", value_name = "DURATION")]
+    pub(super) online_window: Option<String>,
+
+    /// Offer the inner services too: a loopback ADDR:PORT or unix:PATH [default: off]
+    #[arg(long, env = "WGFLEET_GRPC_LISTEN", value_name = "ADDR")]
+    pub(super) grpc_listen: Option<String>,
+
+    /// Form of the log on standard error [default: text]
+    #[arg(long, env = "WGFLEET_LOG_FORMAT")]
+    pub(super) log_format: Option<LogFormat>,
+
+    /// The agent on this host, which becomes the node `local`
+    #[arg(long, env = "WGFLEET_LOCAL_AGENT", value_name = "URL")]
+    pub(super) local_agent: Option<String>,
+
+    /// File with that agent's secret
+    #[arg(long, env = "WGFLEET_LOCAL_SECRET_FILE", value_name = "FILE")]
+    pub(super) local_secret_file: Option<PathBuf>,
+
+    /// Certificate for the REST API, PEM; with --tls-key
+    #[arg(long, env = "WGFLEET_TLS_CERT", value_name = "FILE")]
+    pub(super) tls_cert: Option<PathBuf>,
+
+    /// Its private key, PEM
+    #[arg(long, env = "WGFLEET_TLS_KEY", value_name = "FILE")]
+    pub(super) tls_key: Option<PathBuf>,
+
+    /// TOML file with any of these settings, named as the flags with _ for -
+    #[arg(long, env = "WGFLEET_CONFIG", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+}
+
+/// The same settings in the file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    listen: Option<String>,
+    data_dir: Option<PathBuf>,
+    master_key_file: Option<PathBuf>,
+    poll_interval: Option<String>,
+    online_window: Option<String>,
+    grpc_listen: Option<String>,
+    log_format: Option<LogFormat>,
+    local_agent: Option<String>,
+    local_secret_file: Option<PathBuf>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Flags {
+    /// What is said on the command line, then in the environment, then in the file.
+    pub(super) fn load(args: impl IntoIterator<Item = OsString>) -> Result<Self, ConfigError> {
+        let flags = Self::try_parse_from(without_command(args))?;
+        let file = match flags.config.as_deref() {
+            Some(path) => read_file(path)?,
+            None => File::default(),
+        };
+        Ok(Self {
+            listen: flags.listen.or(file.listen),
+            data_dir: flags.data_dir.or(file.data_dir),
+            master_key_file: flags.master_key_file.or(file.master_key_file),
+            poll_interval: flags.poll_interval.or(file.poll_interval),
+            online_window: flags.online_window.or(file.online_window),
+            grpc_listen: flags.grpc_listen.or(file.grpc_listen),
+            log_format: flags.log_format.or(file.log_format),
+            local_agent: flags.local_agent.or(file.local_agent),
+            local_secret_file: flags.local_secret_file.or(file.local_secret_file),
+            tls_cert: flags.tls_cert.or(file.tls_cert),
+            tls_key: flags.tls_key.or(file.tls_key),
+            config: flags.config,
+        })
+    }
+}
+
+/// `serve` is what the program does anyway.
+fn without_command(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<_> = args.into_iter().collect();
+    if args.get(1).is_some_and(|arg| arg == "serve") {
+        args.remove(1);
+    }
+    args
+}
+
+fn read_file(path: &Path) -> Result<File, ConfigError> {
+    let failed = |reason: String| ConfigError::File {
+        path: path.to_owned(),
+        reason,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| failed(error.to_string()))
+}

@@ -1,0 +1,63 @@
+//! Who calls, handed on to the services, which decide what that means.
+
+use std::net::IpAddr;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{header, request::Parts},
+};
+use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
+
+use super::{problem::Problem, request_id::RequestId};
+
+/// Metadata that tells a service where a call comes from.
+pub const SOURCE_KEY: &str = "x-wgfleet-source";
+const REQUEST_ID_KEY: &str = "x-request-id";
+
+/// The address a connection came from; the server puts it into each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source(pub IpAddr);
+
+/// What the services are told of a caller. Refused here is only who shows no token at all.
+pub(super) struct Caller(MetadataMap);
+
+impl Caller {
+    /// The call with everything a service must know of who makes it.
+    pub(super) fn request<T>(&self, message: T) -> tonic::Request<T> {
+        let mut request = tonic::Request::new(message);
+        *request.metadata_mut() = self.0.clone();
+        request
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let mut tokens = parts.headers.get_all(header::AUTHORIZATION).iter();
+        let token = tokens.next().ok_or_else(Problem::no_token)?;
+        // Two tokens: which one is meant is nobody's to guess.
+        if tokens.next().is_some() {
+            return Err(Problem::no_token());
+        }
+        let mut token = ascii(token.as_bytes()).ok_or_else(Problem::no_token)?;
+        token.set_sensitive(true);
+        let mut metadata = MetadataMap::new();
+        metadata.insert("authorization", token);
+        if let Some(Source(address)) = parts.extensions.get() {
+            let source = ascii(address.to_canonical().to_string().as_bytes());
+            metadata.insert(SOURCE_KEY, source.ok_or_else(Problem::no_token)?);
+        }
+        if let Some(id) = parts.extensions.get::<RequestId>()
+            && let Some(id) = ascii(id.0.as_bytes())
+        {
+            metadata.insert(REQUEST_ID_KEY, id);
+        }
+        Ok(Self(metadata))
+    }
+}
+
+fn ascii(bytes: &[u8]) -> Option<MetadataValue<Ascii>> {
+    let plain = bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
+    plain.then(|| MetadataValue::try_from(bytes).ok())?
+}

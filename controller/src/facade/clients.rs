@@ -1,0 +1,40 @@
+//! The generated clients, straight on the generated servers: no transport, 3 to 5 µs a call.
+
+use std::convert::Infallible;
+
+use axum::http::{Request, Response};
+use tonic::{body::Body, codegen::Service};
+use tower::util::BoxCloneSyncService;
+use wgfleet_proto::v1::{
+    node_service_client::NodeServiceClient, node_service_server::NodeService,
+    node_service_server::NodeServiceServer, peer_service_client::PeerServiceClient,
+    peer_service_server::PeerService, peer_service_server::PeerServiceServer,
+};
+
+type InProcess = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+pub(super) type Nodes = NodeServiceClient<InProcess>;
+pub(super) type Peers = PeerServiceClient<InProcess>;
+
+/// A page of a thousand peers with a hundred addresses each is larger than tonic's own 4 MiB, and
+/// nothing here comes from outside.
+const MAX_MESSAGE_BYTES: usize = 64 << 20;
+
+pub(super) fn nodes(server: NodeServiceServer<impl NodeService>) -> Nodes {
+    NodeServiceClient::new(boxed(server)).max_decoding_message_size(MAX_MESSAGE_BYTES)
+}
+
+pub(super) fn peers(server: PeerServiceServer<impl PeerService>) -> Peers {
+    PeerServiceClient::new(boxed(server)).max_decoding_message_size(MAX_MESSAGE_BYTES)
+}
+
+fn boxed<S>(server: S) -> InProcess
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send + 'static,
+{
+    BoxCloneSyncService::new(server)
+}

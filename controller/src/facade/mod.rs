@@ -1,0 +1,74 @@
+//! HTTP and JSON to gRPC and back, and nothing else.
+//!
+//! Routes under `/api/v1` turn a request into a message for one of the services and its answer into
+//! JSON. The facade decides nothing and keeps nothing: it knows no store, holds no token and hands
+//! every caller's token on. What it refuses by itself are requests that can't be a message: a field
+//! nobody knows, a wrong type, an id that is none.
+//!
+//! Read first: [`router`], then `nodes` for how a route looks and `problem` for how one refuses.
+
+mod caller;
+mod clients;
+mod connections;
+mod health;
+mod input;
+mod nodes;
+mod peers;
+mod problem;
+mod query;
+mod request_id;
+mod server;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod time;
+mod tls;
+
+use axum::{Router, http::StatusCode, middleware};
+use wgfleet_proto::v1::{
+    node_service_server::{NodeService, NodeServiceServer},
+    peer_service_server::{PeerService, PeerServiceServer},
+};
+
+pub use caller::{SOURCE_KEY, Source};
+pub use health::Readiness;
+use problem::Problem;
+pub use server::{BindError, DRAIN, Listener, Server};
+pub use tls::{TlsError, TlsFiles};
+
+type Answer<T> = Result<T, Problem>;
+
+/// What handlers work with. Cheap to clone.
+#[derive(Clone)]
+struct Facade {
+    nodes: clients::Nodes,
+    peers: clients::Peers,
+    ready: Readiness,
+}
+
+/// All routes, over these services.
+pub fn router(
+    nodes: NodeServiceServer<impl NodeService>,
+    peers: PeerServiceServer<impl PeerService>,
+    ready: Readiness,
+) -> Router {
+    let facade = Facade {
+        nodes: clients::nodes(nodes),
+        peers: clients::peers(peers),
+        ready,
+    };
+    Router::new()
+        .nest("/api/v1", nodes::routes().merge(peers::routes()))
+        .merge(health::routes())
+        .fallback(no_such_route)
+        .layer(middleware::from_fn(request_id::layer))
+        .with_state(facade)
+}
+
+async fn no_such_route() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "route_not_found",
+        "there is nothing here",
+    )
+}

@@ -1,0 +1,127 @@
+//! What callers send about peers.
+//!
+//! Values are checked by the service; here only their types and names are.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use wgfleet_proto::v1::{self, preshared_key_choice::Choice};
+
+use super::super::{
+    input::{Patch, given, required},
+    problem::Problem,
+    time::Timestamp,
+};
+
+/// The word that has a preshared key drawn.
+const GENERATE: &str = "generate";
+
+/// A new peer.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct CreatePeer {
+    name: Option<String>,
+    node_id: Option<String>,
+    selector: Option<BTreeMap<String, String>>,
+    public_key: Option<String>,
+    keep_private_key: Option<bool>,
+    preshared_key: Option<String>,
+    allowed_ips: Option<Vec<String>>,
+    persistent_keepalive: Option<u32>,
+    labels: Option<BTreeMap<String, String>>,
+    enabled: Option<bool>,
+    expires_at: Option<Timestamp>,
+    dns: Option<Vec<String>>,
+    mtu: Option<u32>,
+    client_allowed_ips: Option<Vec<String>>,
+}
+
+impl TryFrom<CreatePeer> for v1::CreatePeerRequest {
+    type Error = Problem;
+
+    fn try_from(peer: CreatePeer) -> Result<Self, Problem> {
+        Ok(Self {
+            name: required("name", peer.name)?,
+            node_id: peer.node_id.unwrap_or_default(),
+            selector: peer.selector.unwrap_or_default(),
+            public_key: peer.public_key.unwrap_or_default(),
+            keep_private_key: peer.keep_private_key,
+            preshared_key: peer.preshared_key.map(preshared_key),
+            allowed_ips: peer.allowed_ips.unwrap_or_default(),
+            persistent_keepalive: peer.persistent_keepalive,
+            labels: peer.labels.unwrap_or_default(),
+            enabled: peer.enabled,
+            expires_at: peer.expires_at.map(|time| time.0),
+            dns: peer.dns.unwrap_or_default(),
+            mtu: peer.mtu,
+            client_allowed_ips: peer.client_allowed_ips.unwrap_or_default(),
+        })
+    }
+}
+
+/// A patch of a peer. What can't be cleared can't be `null`.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct PatchPeer {
+    #[serde(deserialize_with = "given")]
+    name: Option<String>,
+    #[serde(deserialize_with = "given")]
+    node_id: Option<String>,
+    #[serde(deserialize_with = "given")]
+    public_key: Option<String>,
+    preshared_key: Patch<String>,
+    #[serde(deserialize_with = "given")]
+    allowed_ips: Option<Vec<String>>,
+    persistent_keepalive: Patch<u32>,
+    labels: Patch<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "given")]
+    enabled: Option<bool>,
+    expires_at: Patch<Timestamp>,
+    dns: Patch<Vec<String>>,
+    mtu: Patch<u32>,
+    client_allowed_ips: Patch<Vec<String>>,
+}
+
+impl PatchPeer {
+    pub(super) fn message(self, id: String) -> v1::UpdatePeerRequest {
+        let list = |patch: Patch<Vec<String>>| {
+            let values = patch.or_cleared(Vec::new())?;
+            Some(v1::StringList { values })
+        };
+        let labels = self.labels.or_cleared(BTreeMap::new());
+        let expires_at = self.expires_at.or_cleared(Timestamp(0));
+        v1::UpdatePeerRequest {
+            id,
+            name: self.name,
+            node_id: self.node_id,
+            public_key: self.public_key,
+            preshared_key: match self.preshared_key {
+                Patch::Keep => None,
+                Patch::Clear => Some(chosen(Choice::None(true))),
+                Patch::Set(text) => Some(preshared_key(text)),
+            },
+            allowed_ips: self.allowed_ips.map(|values| v1::StringList { values }),
+            persistent_keepalive: self.persistent_keepalive.or_cleared(0),
+            labels: labels.map(|values| v1::Labels { values }),
+            enabled: self.enabled,
+            expires_at: expires_at.map(|time| time.0),
+            dns: list(self.dns),
+            mtu: self.mtu.or_cleared(0),
+            client_allowed_ips: list(self.client_allowed_ips),
+        }
+    }
+}
+
+fn preshared_key(text: String) -> v1::PresharedKeyChoice {
+    chosen(if text == GENERATE {
+        Choice::Generate(true)
+    } else {
+        Choice::Key(text)
+    })
+}
+
+fn chosen(choice: Choice) -> v1::PresharedKeyChoice {
+    v1::PresharedKeyChoice {
+        choice: Some(choice),
+    }
+}

@@ -1,0 +1,145 @@
+//! What a caller is told when it does not get what it asked for: RFC 9457 problem documents.
+//!
+//! The one mapping from gRPC to HTTP.
+
+use std::borrow::Cow;
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use tonic::{Code, Status};
+
+/// Metadata of a status that names the stable code.
+const CODE_KEY: &str = "wgfleet-code";
+/// Metadata of a status that names the field at fault.
+const FIELD_KEY: &str = "wgfleet-field";
+/// When to come back if something is unavailable.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
+
+/// A refusal. It becomes a document when the request's id is known, on the way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    pub(super) code: Cow<'static, str>,
+    pub(super) detail: String,
+    pub(super) field: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: String,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    request_id: &'a str,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code: Cow::Borrowed(code),
+            detail: detail.into(),
+            field: None,
+        }
+    }
+
+    /// One field, or one parameter of the query, is not as it must be.
+    pub(super) fn invalid_field(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            field: Some(field.into()),
+            ..Self::new(StatusCode::BAD_REQUEST, "invalid_field", detail)
+        }
+    }
+
+    pub(super) fn no_token() -> Self {
+        let detail = "send the token in the header `Authorization: Bearer TOKEN`";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+    }
+
+    fn internal() -> Self {
+        let detail = "the controller failed; its log has the reason under this request id";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+
+    /// The document for the request with this id.
+    pub(super) fn document(&self, request_id: &str) -> Vec<u8> {
+        let document = Document {
+            r#type: format!("urn:wgfleet:problem:{}", self.code),
+            title: title(&self.code),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            code: &self.code,
+            field: self.field.as_deref(),
+            request_id,
+        };
+        serde_json::to_vec(&document).expect("texts and a number are always JSON")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Status> for Problem {
+    fn from(status: Status) -> Self {
+        let (http, code) = http(status.code());
+        if http == StatusCode::INTERNAL_SERVER_ERROR {
+            // The text may tell more than a caller should know.
+            tracing::error!(code = ?status.code(), message = status.message(), "a service failed");
+            return Self::internal();
+        }
+        let named = |key| {
+            let value = status.metadata().get(key)?;
+            value.to_str().ok().map(ToOwned::to_owned)
+        };
+        Self {
+            status: http,
+            code: named(CODE_KEY).map_or(Cow::Borrowed(code), Cow::Owned),
+            detail: status.message().to_owned(),
+            field: named(FIELD_KEY),
+        }
+    }
+}
+
+/// The HTTP status for a gRPC code, and the code a caller sees when the service named none.
+fn http(code: Code) -> (StatusCode, &'static str) {
+    match code {
+        Code::InvalidArgument => (StatusCode::BAD_REQUEST, "invalid_request"),
+        Code::OutOfRange => (StatusCode::BAD_REQUEST, "out_of_range"),
+        Code::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+        Code::PermissionDenied => (StatusCode::FORBIDDEN, "forbidden"),
+        Code::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+        Code::AlreadyExists => (StatusCode::CONFLICT, "already_exists"),
+        Code::FailedPrecondition | Code::Aborted => (StatusCode::CONFLICT, "conflict"),
+        Code::ResourceExhausted => (StatusCode::CONFLICT, "exhausted"),
+        Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        Code::DeadlineExceeded => (StatusCode::GATEWAY_TIMEOUT, "timed_out"),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+/// `node_not_found` as a person would write it.
+fn title(code: &str) -> String {
+    let mut words = code.replace('_', " ");
+    if let Some(first) = words.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    words
+}

@@ -1,0 +1,58 @@
+//! What nodes and peers share in their JSON.
+
+use serde::Serialize;
+use wgfleet_proto::v1::{self, PageInfo, SyncState};
+
+/// One page of a list.
+#[derive(Serialize)]
+pub(super) struct Page<T> {
+    items: Vec<T>,
+    next_cursor: Option<String>,
+    total: u64,
+}
+
+impl<T> Page<T> {
+    pub(super) fn new<M: Into<T>>(items: Vec<M>, info: Option<PageInfo>) -> Self {
+        let info = info.unwrap_or_default();
+        Self {
+            items: items.into_iter().map(Into::into).collect(),
+            next_cursor: text(info.next_cursor),
+            total: info.total,
+        }
+    }
+}
+
+/// `{"state":"pending","reason":"…"}`
+#[derive(Serialize)]
+pub(super) struct Sync {
+    state: &'static str,
+    reason: Option<String>,
+}
+
+/// The words of `sync.state`, in answers and filters.
+pub(super) const SYNC_STATES: [(&str, SyncState); 3] = [
+    ("applied", SyncState::Applied),
+    ("pending", SyncState::Pending),
+    ("failed", SyncState::Failed),
+];
+
+impl From<v1::Sync> for Sync {
+    fn from(sync: v1::Sync) -> Self {
+        Self {
+            state: word(&SYNC_STATES, sync.state()),
+            reason: text(sync.reason),
+        }
+    }
+}
+
+/// The word for a value. A state the services never answer reads `unknown` rather than failing the
+/// whole list.
+pub(super) fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
+    let found = words.iter().find(|(_, known)| *known == value);
+    found.map_or("unknown", |(word, _)| *word)
+}
+
+/// Empty text is what protobuf has for none.
+pub(super) fn text(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}

@@ -1,0 +1,274 @@
+//! Services that remember what they were asked and answer one thing each.
+
+use std::{
+    fmt::Debug,
+    sync::{Arc, Mutex},
+};
+
+use tonic::{Request, Response, Status, metadata::MetadataMap};
+use wgfleet_proto::v1::{self, node_service_server::NodeService, peer_service_server::PeerService};
+
+use super::ID;
+
+#[derive(Clone)]
+pub(super) struct Fake {
+    /// What every call is refused with.
+    pub(super) refusal: Option<Status>,
+    pub(super) ready: bool,
+    /// Messages, as `Debug` shows them, with what came beside them.
+    pub(super) asked: Arc<Mutex<Vec<(String, MetadataMap)>>>,
+}
+
+impl Fake {
+    pub(super) fn new() -> Self {
+        Self {
+            refusal: None,
+            ready: true,
+            asked: Arc::default(),
+        }
+    }
+
+    pub(super) fn refusing(status: Status) -> Self {
+        Self {
+            refusal: Some(status),
+            ..Self::new()
+        }
+    }
+
+    /// The last message.
+    pub(super) fn last(&self) -> String {
+        self.last_with_metadata().0
+    }
+
+    pub(super) fn last_with_metadata(&self) -> (String, MetadataMap) {
+        self.asked
+            .lock()
+            .expect("not poisoned")
+            .last()
+            .expect("a call")
+            .clone()
+    }
+
+    pub(super) fn calls(&self) -> usize {
+        self.asked.lock().expect("not poisoned").len()
+    }
+
+    fn reply<M: Debug, A>(&self, request: &Request<M>, answer: A) -> Result<Response<A>, Status> {
+        let entry = (
+            format!("{:?}", request.get_ref()),
+            request.metadata().clone(),
+        );
+        self.asked.lock().expect("not poisoned").push(entry);
+        self.refusal.clone().map_or(Ok(Response::new(answer)), Err)
+    }
+}
+
+pub(super) fn node() -> v1::Node {
+    v1::Node {
+        id: ID.into(),
+        name: "node-1".into(),
+        agent_url: "http://127.0.0.1:8080".into(),
+        wg_interface: "wg0".into(),
+        ip_pool_cidr: "10.8.0.0/24, fd00:8::/64".into(),
+        weight: 100,
+        enabled: true,
+        labels: [("region".into(), "eu".into())].into(),
+        unmanaged_peers: v1::UnmanagedPeers::Adopt.into(),
+        status: v1::NodeStatus::Offline.into(),
+        status_reason: "connection refused".into(),
+        status_since: 1_772_366_400,
+        latency_ms: Some(3),
+        created_at: 1_772_366_400,
+        updated_at: 1_772_366_401,
+        ..v1::Node::default()
+    }
+}
+
+pub(super) fn peer() -> v1::Peer {
+    v1::Peer {
+        id: ID.into(),
+        name: "laptop".into(),
+        node_id: ID.into(),
+        public_key: "key".into(),
+        allowed_ips: vec!["10.8.0.2/32".into()],
+        persistent_keepalive: 25,
+        enabled: true,
+        sync: Some(pending()),
+        rx_bytes_total: u64::MAX,
+        created_at: 1_772_366_400,
+        updated_at: 1_772_366_400,
+        ..v1::Peer::default()
+    }
+}
+
+fn pending() -> v1::Sync {
+    v1::Sync {
+        state: v1::SyncState::Pending.into(),
+        reason: "the node is offline".into(),
+    }
+}
+
+fn page() -> Option<v1::PageInfo> {
+    Some(v1::PageInfo {
+        next_cursor: "abc".into(),
+        total: 7,
+    })
+}
+
+type Reply<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl NodeService for Fake {
+    async fn list(&self, r: Request<v1::ListNodesRequest>) -> Reply<v1::ListNodesResponse> {
+        let items = vec![node()];
+        self.reply(
+            &r,
+            v1::ListNodesResponse {
+                items,
+                page: page(),
+            },
+        )
+    }
+
+    async fn create(&self, r: Request<v1::CreateNodeRequest>) -> Reply<v1::CreateNodeResponse> {
+        let secret = r.get_ref().secret.is_none().then(|| "drawn".to_owned());
+        let node = Some(node());
+        self.reply(&r, v1::CreateNodeResponse { node, secret })
+    }
+
+    async fn get(&self, r: Request<v1::GetNodeRequest>) -> Reply<v1::Node> {
+        self.reply(&r, node())
+    }
+
+    async fn update(&self, r: Request<v1::UpdateNodeRequest>) -> Reply<v1::UpdateNodeResponse> {
+        let node = Some(node());
+        self.reply(&r, v1::UpdateNodeResponse { node })
+    }
+
+    async fn delete(&self, r: Request<v1::DeleteNodeRequest>) -> Reply<v1::DeleteNodeResponse> {
+        self.reply(&r, v1::DeleteNodeResponse { peer_count: 3 })
+    }
+
+    async fn enable(&self, r: Request<v1::EnableNodeRequest>) -> Reply<v1::Node> {
+        self.reply(&r, node())
+    }
+
+    async fn disable(&self, r: Request<v1::DisableNodeRequest>) -> Reply<v1::Node> {
+        self.reply(&r, node())
+    }
+
+    async fn test(&self, r: Request<v1::TestNodeRequest>) -> Reply<v1::TestNodeResponse> {
+        let answer = v1::TestNodeResponse {
+            reason: "the agent refused the signature: wrong secret".into(),
+            reachable: true,
+            ..Default::default()
+        };
+        self.reply(&r, answer)
+    }
+
+    async fn plan(&self, r: Request<v1::PlanNodeRequest>) -> Reply<v1::PlanNodeResponse> {
+        let keepalive = v1::FieldChange {
+            from: String::new(),
+            to: "25".into(),
+        };
+        let change = v1::Change {
+            action: v1::ChangeAction::Update.into(),
+            public_key: "a".into(),
+            fields: [("persistent_keepalive".into(), keepalive)].into(),
+            reason: "another peer owns an address".into(),
+        };
+        let unmanaged = v1::UnmanagedPeer {
+            public_key: "b".into(),
+            allowed_ips: vec!["10.8.0.9/32".into()],
+        };
+        let answer = v1::PlanNodeResponse {
+            hash: "h".into(),
+            changes: vec![change],
+            unmanaged: vec![unmanaged],
+            ..Default::default()
+        };
+        self.reply(&r, answer)
+    }
+
+    async fn sync(&self, r: Request<v1::SyncNodeRequest>) -> Reply<v1::SyncNodeResponse> {
+        let answer = v1::SyncNodeResponse {
+            sync: Some(pending()),
+            desired_generation: 9,
+            observed_generation: 8,
+        };
+        self.reply(&r, answer)
+    }
+
+    async fn rotate_secret(
+        &self,
+        r: Request<v1::RotateNodeSecretRequest>,
+    ) -> Reply<v1::RotateNodeSecretResponse> {
+        let answer = v1::RotateNodeSecretResponse {
+            completed: true,
+            node_ids: vec![ID.into()],
+            ..Default::default()
+        };
+        self.reply(&r, answer)
+    }
+}
+
+#[tonic::async_trait]
+impl PeerService for Fake {
+    async fn list(&self, r: Request<v1::ListPeersRequest>) -> Reply<v1::ListPeersResponse> {
+        let items = vec![peer()];
+        self.reply(
+            &r,
+            v1::ListPeersResponse {
+                items,
+                page: page(),
+            },
+        )
+    }
+
+    async fn create(&self, r: Request<v1::CreatePeerRequest>) -> Reply<v1::CreatePeerResponse> {
+        let answer = v1::CreatePeerResponse {
+            peer: Some(peer()),
+            placement: "node-1: 3 of 100 peers at weight 100".into(),
+            ..Default::default()
+        };
+        self.reply(&r, answer)
+    }
+
+    async fn get(&self, r: Request<v1::GetPeerRequest>) -> Reply<v1::Peer> {
+        self.reply(&r, peer())
+    }
+
+    async fn update(&self, r: Request<v1::UpdatePeerRequest>) -> Reply<v1::UpdatePeerResponse> {
+        let answer = v1::UpdatePeerResponse {
+            peer: Some(peer()),
+            client_needs_config: true,
+            preshared_key: None,
+        };
+        self.reply(&r, answer)
+    }
+
+    async fn delete(&self, r: Request<v1::DeletePeerRequest>) -> Reply<v1::DeletePeerResponse> {
+        let sync = Some(pending());
+        self.reply(&r, v1::DeletePeerResponse { sync })
+    }
+
+    async fn enable(&self, r: Request<v1::EnablePeerRequest>) -> Reply<v1::Peer> {
+        self.reply(&r, peer())
+    }
+
+    async fn disable(&self, r: Request<v1::DisablePeerRequest>) -> Reply<v1::Peer> {
+        self.reply(&r, peer())
+    }
+
+    async fn get_config(
+        &self,
+        r: Request<v1::GetPeerConfigRequest>,
+    ) -> Reply<v1::GetPeerConfigResponse> {
+        let answer = v1::GetPeerConfigResponse {
+            config: "[Interface]\n".into(),
+            file_name: "lap\"top\r\n.conf".into(),
+            complete: true,
+        };
+        self.reply(&r, answer)
+    }
+}

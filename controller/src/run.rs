@@ -1,0 +1,219 @@
+//! Builds the controller, runs it, and lets it finish.
+
+mod grpc;
+mod local_node;
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use wgfleet_proto::v1::{
+    node_service_server::NodeServiceServer, peer_service_server::PeerServiceServer,
+};
+
+use self::grpc::{GrpcError, GrpcListener};
+use crate::{
+    agent_client::WallClock,
+    config::Config,
+    dispatch::{Dispatch, DispatchOptions},
+    events::EventBus,
+    facade::{self, BindError, Listener, Readiness, Server},
+    services::{
+        Core, ServiceOptions,
+        auth::{AdminTokenError, ensure_admin_token},
+        nodes::Nodes,
+        peers::Peers,
+    },
+    store::{Store, StoreError, StoreOptions, meta},
+};
+
+/// How long workers may take for their last checkpoint.
+const WORKERS_DRAIN: Duration = Duration::from_secs(5);
+/// A store that does not answer a reader within this is not readable.
+const READY_WITHIN: Duration = Duration::from_secs(2);
+
+/// Why the controller ended other than by being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The store, or what guards it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The first administrator's token.
+    #[error(transparent)]
+    AdminToken(#[from] AdminTokenError),
+    /// The REST listener.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The gRPC listener.
+    #[error(transparent)]
+    Grpc(#[from] GrpcError),
+    /// The node of this host.
+    #[error("--local-agent: {0}")]
+    LocalNode(String),
+    /// The runtime or its signals.
+    #[error("the system refused what the controller needs to run: {0}")]
+    System(#[from] io::Error),
+    /// A part that must not end.
+    #[error("a part of the controller ended: {0}")]
+    PartEnded(&'static str),
+}
+
+/// Runs the controller until SIGTERM or SIGINT, or until something it can't do without fails.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn run(config: Config) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(run_async(config));
+    // The writer of the store has said that it is done; its thread need not be waited for.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn run_async(config: Config) -> Result<(), RunError> {
+    let signals = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let clock = WallClock::system();
+    let store = open_store(&config, now_s(&clock)).await?;
+    let outcome = run_on(config, &store, clock, signals).await;
+    store.close().await;
+    outcome
+}
+
+async fn run_on(
+    config: Config,
+    store: &Store,
+    clock: WallClock,
+    mut signals: (Signal, Signal),
+) -> Result<(), RunError> {
+    // Bound first: a port in use fails before anything is changed.
+    let listener = Listener::bind(config.listen, config.tls.as_ref()).await?;
+    let grpc = match &config.grpc_listen {
+        Some(address) => Some(GrpcListener::bind(address).await?),
+        None => None,
+    };
+    ensure_admin_token(store, &config.data_dir, now_s(&clock)).await?;
+    if let Some(agent) = &config.local_agent {
+        local_node::ensure(store, agent, now_s(&clock)).await?;
+    }
+    let core = start_core(&config, store, clock).await?;
+
+    let stop = CancellationToken::new();
+    let server = Server::new(router(&core), stop.clone());
+    warn_if_in_the_clear(&config);
+    tracing::info!("listening on {}", listener.url()?);
+    let mut parts = JoinSet::new();
+    let accepting = server.clone().accept_on(listener);
+    parts.spawn(async move {
+        accepting.await;
+        "the REST listener"
+    });
+    if let Some(grpc) = grpc {
+        tracing::info!("the inner services listen on {grpc}");
+        parts.spawn(grpc.serve(Arc::clone(&core), stop.clone()));
+    }
+
+    let outcome = tokio::select! {
+        name = stopped(&mut signals) => {
+            tracing::info!("{name}: finishing what is under way");
+            Ok(())
+        }
+        () = core.dispatch.died() => Err(RunError::PartEnded("a worker of a node, by a panic")),
+        Some(ended) = parts.join_next() => Err(RunError::PartEnded(ended.unwrap_or("by a panic"))),
+    };
+    stop.cancel();
+    drain(parts, server, &core).await;
+    outcome
+}
+
+async fn open_store(config: &Config, now_s: i64) -> Result<Store, RunError> {
+    let options = StoreOptions {
+        master_key: config.master_key.clone(),
+        ..StoreOptions::new(&config.data_dir)
+    };
+    let opening = tokio::task::spawn_blocking(move || Store::open(&options, now_s));
+    let opened = opening.await.map_err(io::Error::other)?;
+    Ok(opened?)
+}
+
+async fn start_core(
+    config: &Config,
+    store: &Store,
+    clock: WallClock,
+) -> Result<Arc<Core>, StoreError> {
+    let events = EventBus::new(clock.clone());
+    let options = DispatchOptions {
+        poll_interval: config.poll_interval,
+        online_window: config.online_window,
+    };
+    let (store, log) = (store.clone(), events.clone());
+    let dispatch = Dispatch::start(store.clone(), log, clock.clone(), options).await?;
+    let options = ServiceOptions {
+        online_window: config.online_window,
+        ..ServiceOptions::default()
+    };
+    Ok(Core::new(store, dispatch, events, clock, options))
+}
+
+fn router(core: &Arc<Core>) -> axum::Router {
+    facade::router(
+        NodeServiceServer::new(Nodes::new(Arc::clone(core))),
+        PeerServiceServer::new(Peers::new(Arc::clone(core))),
+        readiness(core.store.clone()),
+    )
+}
+
+fn readiness(store: Store) -> Readiness {
+    Readiness::new(move || {
+        let store = store.clone();
+        async move {
+            let read = store.read(meta::store_id);
+            matches!(tokio::time::timeout(READY_WITHIN, read).await, Ok(Ok(_)))
+        }
+    })
+}
+
+/// Connections first: what they still ask for needs the workers.
+async fn drain(mut parts: JoinSet<&'static str>, server: Server, core: &Core) {
+    let drained = async {
+        server.drain().await;
+        while parts.join_next().await.is_some() {}
+    };
+    if tokio::time::timeout(facade::DRAIN * 2, drained)
+        .await
+        .is_err()
+    {
+        tracing::warn!("some calls did not finish in time");
+    }
+    let workers = core.dispatch.shutdown();
+    if tokio::time::timeout(WORKERS_DRAIN, workers).await.is_err() {
+        tracing::warn!("some workers did not finish in time");
+    }
+}
+
+fn warn_if_in_the_clear(config: &Config) {
+    if config.tls.is_none() && !config.listen.ip().to_canonical().is_loopback() {
+        tracing::warn!(
+            "tokens and keys cross the network unencrypted: give --tls-cert and --tls-key, or \
+             listen on a loopback address behind a proxy that speaks TLS"
+        );
+    }
+}
+
+async fn stopped(signals: &mut (Signal, Signal)) -> &'static str {
+    tokio::select! {
+        _ = signals.0.recv() => "SIGTERM",
+        _ = signals.1.recv() => "SIGINT",
+    }
+}
+
+fn now_s(clock: &WallClock) -> i64 {
+    i64::try_from(clock.now().as_secs()).unwrap_or(i64::MAX)
+}
