@@ -89,7 +89,7 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     let clock = Clock::System;
     let replay = Arc::new(ReplayMemory::open(state.path(), clock.unix_seconds())?);
     let fingerprinter = Fingerprinter::new();
-    let backend = start_backend(&config.backend, &fingerprinter, &mut parts)?;
+    let backend = start_backend(&config.backend, &fingerprinter, &state, &mut parts)?;
     let (interfaces, mut deaths) = Interfaces::new(
         backend,
         fingerprinter,
@@ -167,8 +167,9 @@ async fn stopped(signals: &mut (Signal, Signal)) -> &'static str {
 fn start_backend(
     config: &BackendConfig,
     fingerprinter: &Fingerprinter,
+    state: &StateDirectory,
     parts: &mut JoinSet<&'static str>,
-) -> Result<Arc<dyn Backend>, BackendError> {
+) -> Result<Arc<dyn Backend>, RunError> {
     match config {
         BackendConfig::Kernel => {
             let (backend, driver) = KernelBackend::start(fingerprinter.clone())?;
@@ -178,7 +179,8 @@ fn start_backend(
             });
             Ok(Arc::new(backend))
         }
-        BackendConfig::Simulated { interface, peers } => Ok(Arc::new(SimulatedBackend::new(
+        BackendConfig::Simulated { interface, peers } => Ok(Arc::new(SimulatedBackend::on_host(
+            state.simulated_host()?,
             fingerprinter.clone(),
             &[(interface.clone(), *peers)],
         ))),

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ring::rand::{SecureRandom, SystemRandom};
 use rustix::fs::{FlockOperation, flock};
 
 /// A state directory that no other agent uses while this value lives.
@@ -71,6 +72,30 @@ impl StateDirectory {
             Err(rustix::io::Errno::WOULDBLOCK) => Err(StateDirectoryError::InUse(path.to_owned())),
             Err(errno) => Err(unusable(errno.into())),
         }
+    }
+
+    /// A number drawn once for this directory: what tells simulated hosts apart, and stays the same
+    /// when the agent starts again.
+    ///
+    /// # Errors
+    /// See [`StateDirectoryError`].
+    pub fn simulated_host(&self) -> Result<[u8; 16], StateDirectoryError> {
+        let file = self.path.join("simulated-host");
+        let unusable = |source| StateDirectoryError::Unusable {
+            path: file.clone(),
+            source,
+        };
+        match fs::read(&file).map(<[u8; 16]>::try_from) {
+            Ok(Ok(known)) => return Ok(known),
+            Ok(Err(_)) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unusable(error)),
+        }
+        let mut drawn = [0; 16];
+        let random = SystemRandom::new().fill(&mut drawn);
+        random.map_err(|_| unusable(io::ErrorKind::Unsupported.into()))?;
+        fs::write(&file, drawn).map_err(unusable)?;
+        Ok(drawn)
     }
 
     /// Where it is.

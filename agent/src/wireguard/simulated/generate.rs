@@ -1,4 +1,5 @@
-//! What is on a simulated interface when it is made: all of it follows from the interface's name.
+//! What is on a simulated interface when it is made: all of it follows from the host's seed and the
+//! interface's name.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
@@ -18,16 +19,21 @@ const PEERS_PER_SITE: usize = 64;
 /// There are so many /24 in 172.16.0.0/12.
 const MAX_SITES: usize = 1 << 12;
 
-/// What follows from an interface's name.
+/// Tells simulated hosts apart, whose interfaces bear the same names.
+pub type HostSeed = [u8; 16];
+
+/// What follows from a host's seed and an interface's name.
 pub(super) struct Plan {
+    seed: HostSeed,
     name: InterfaceName,
     digest: [u8; KEY_BYTES],
 }
 
 impl Plan {
-    pub(super) fn of(name: &InterfaceName) -> Self {
-        let digest = hashed(&[b"device", name.as_str().as_bytes()]);
+    pub(super) fn of(seed: HostSeed, name: &InterfaceName) -> Self {
+        let digest = hashed(&[b"device", &seed, name.as_str().as_bytes()]);
         Self {
+            seed,
             name: name.clone(),
             digest,
         }
@@ -113,7 +119,8 @@ impl Plan {
     }
 
     fn hashed(&self, what: &[u8], number: usize) -> [u8; KEY_BYTES] {
-        hashed(&[what, self.name.as_str().as_bytes(), &number.to_le_bytes()])
+        let name = self.name.as_str().as_bytes();
+        hashed(&[what, &self.seed, name, &number.to_le_bytes()])
     }
 }
 

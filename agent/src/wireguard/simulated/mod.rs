@@ -29,6 +29,7 @@ use registry::Registry;
 
 pub use clock::Clock;
 pub use control::{Calls, SimulatedControl};
+pub use generate::HostSeed;
 
 const MTU: u32 = 1420;
 
@@ -48,6 +49,19 @@ impl SimulatedBackend {
         Self::with_clock(fingerprinter, interfaces, Clock::system())
     }
 
+    /// The same on a host of its own: another seed makes other keys, addresses and peers.
+    ///
+    /// # Panics
+    /// When the system has no random numbers to give.
+    #[must_use]
+    pub fn on_host(
+        seed: HostSeed,
+        fingerprinter: Fingerprinter,
+        interfaces: &[(InterfaceName, usize)],
+    ) -> Self {
+        Self::made(seed, fingerprinter, interfaces, Clock::system())
+    }
+
     /// The same under a clock of the caller's: what a dump shows is a function of its time.
     ///
     /// # Panics
@@ -58,7 +72,16 @@ impl SimulatedBackend {
         interfaces: &[(InterfaceName, usize)],
         clock: Clock,
     ) -> Self {
-        let registry = Registry::new(fingerprinter, clock);
+        Self::made(HostSeed::default(), fingerprinter, interfaces, clock)
+    }
+
+    fn made(
+        seed: HostSeed,
+        fingerprinter: Fingerprinter,
+        interfaces: &[(InterfaceName, usize)],
+        clock: Clock,
+    ) -> Self {
+        let registry = Registry::new(fingerprinter, clock, seed);
         for (name, peers) in interfaces {
             registry.create(name, *peers);
         }
@@ -93,7 +116,7 @@ impl Backend for SimulatedBackend {
             ifindex: entry.ifindex,
             mtu: MTU,
             up: true,
-            addresses: generate::Plan::of(name).addresses(),
+            addresses: generate::Plan::of(self.registry.seed, name).addresses(),
         });
         Box::pin(std::future::ready(
             link.ok_or(BackendError::InterfaceNotFound),

@@ -8,7 +8,12 @@ use std::{
 use tokio::sync::broadcast;
 use wire_contract::InterfaceName;
 
-use super::{Clock, control::Faults, generate::Plan, peers::PeerTable};
+use super::{
+    Clock,
+    control::Faults,
+    generate::{HostSeed, Plan},
+    peers::PeerTable,
+};
 use crate::wireguard::{LinkEvent, fingerprint::Fingerprinter};
 
 /// The first number of an interface; 1 is the loopback's.
@@ -20,6 +25,7 @@ const EVENTS_KEPT: usize = 64;
 pub(super) struct Registry {
     pub(super) fingerprinter: Fingerprinter,
     pub(super) clock: Clock,
+    pub(super) seed: HostSeed,
     interfaces: Mutex<Interfaces>,
     events: broadcast::Sender<LinkEvent>,
 }
@@ -55,7 +61,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Registry {
-    pub(super) fn new(fingerprinter: Fingerprinter, clock: Clock) -> Self {
+    pub(super) fn new(fingerprinter: Fingerprinter, clock: Clock, seed: HostSeed) -> Self {
         let interfaces = Interfaces {
             by_name: BTreeMap::new(),
             next_ifindex: FIRST_IFINDEX,
@@ -63,6 +69,7 @@ impl Registry {
         Self {
             fingerprinter,
             clock,
+            seed,
             interfaces: Mutex::new(interfaces),
             events: broadcast::Sender::new(EVENTS_KEPT),
         }
@@ -84,7 +91,7 @@ impl Registry {
     /// number. No number is given twice.
     pub(super) fn create(&self, name: &InterfaceName, peers: usize) -> u32 {
         self.delete(name);
-        let plan = Plan::of(name);
+        let plan = Plan::of(self.seed, name);
         let interface = Arc::new(Mutex::new(Interface {
             peers: plan.populated(peers, &self.fingerprinter, self.clock.now()),
             plan,
