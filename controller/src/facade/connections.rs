@@ -92,7 +92,7 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::Connections;
 
     #[test]
     fn the_oldest_stranger_makes_room() {
