@@ -25,7 +25,7 @@ use std::{
 
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use wire_contract::PublicKey;
+use wire_contract::{AllowedIp, PublicKey};
 
 use crate::{
     agent_client::WallClock,
@@ -121,6 +121,8 @@ impl ObservedNode {
 /// What was last seen of a peer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObservedPeer {
+    /// Networks routed to it now; empty before the first poll and for a peer that is not there.
+    pub allowed_ips: Vec<AllowedIp>,
     /// Where.
     pub endpoint: Option<SocketAddr>,
     /// Unix seconds; 0 is never.

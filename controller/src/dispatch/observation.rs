@@ -122,6 +122,7 @@ impl Observation {
 
 fn observed(peer: &DumpPeer, totals: &Totals, now_s: i64, window_s: u32) -> ObservedPeer {
     ObservedPeer {
+        allowed_ips: peer.allowed_ips.clone(),
         endpoint: peer.endpoint,
         latest_handshake: peer.latest_handshake,
         online: peer_online(peer.latest_handshake, now_s, window_s),
@@ -173,6 +174,7 @@ fn totals_of(row: &CounterRow) -> Totals {
 /// Online is what a poll says, never a memory.
 fn observed_of(row: &CounterRow) -> ObservedPeer {
     ObservedPeer {
+        allowed_ips: Vec::new(),
         endpoint: row.endpoint.as_deref().and_then(|text| text.parse().ok()),
         latest_handshake: row.latest_handshake,
         online: false,

@@ -1,6 +1,6 @@
 //! Addresses in use. One of a pool belongs to one peer, by constraint.
 
-use std::net::IpAddr;
+use std::{collections::HashSet, net::IpAddr};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -25,10 +25,25 @@ pub fn allocate_next(
     pools: &[PoolRow],
     peer: PeerId,
 ) -> Result<Allocation, StoreError> {
+    allocate_next_except(tx, pools, peer, &HashSet::new())
+}
+
+/// Like [`allocate_next`], and passes over what is in use without the store knowing by whom.
+///
+/// # Errors
+/// As [`allocate_next`].
+pub fn allocate_next_except(
+    tx: &WriteTx<'_>,
+    pools: &[PoolRow],
+    peer: PeerId,
+    in_use: &HashSet<IpAddr>,
+) -> Result<Allocation, StoreError> {
     for pool in pools {
-        if let Some(number) = ranges::take_first(tx, pool.id)? {
+        let is_ipv4 = pool.cidr.is_ipv4();
+        let is_held = |number| in_use.contains(&ranges::to_address(number, is_ipv4));
+        if let Some(number) = ranges::take_first(tx, pool.id, is_held)? {
             insert(tx, pool.id, number, peer)?;
-            let address = ranges::to_address(number, pool.cidr.is_ipv4());
+            let address = ranges::to_address(number, is_ipv4);
             return Ok(Allocation {
                 pool_id: pool.id,
                 address,

@@ -69,16 +69,34 @@ pub(super) fn replace(
     free.iter().try_for_each(|range| insert(tx, pool, *range))
 }
 
-/// The lowest free address of a pool, which is free no more.
-pub(super) fn take_first(tx: &WriteTx<'_>, pool: i64) -> Result<Option<u128>, StoreError> {
-    let sql = "SELECT first, last FROM free_ranges WHERE pool_id = ?1 ORDER BY first LIMIT 1";
-    let mut select = tx.prepare_cached(sql)?;
-    let range = select.query_row([pool], range_from_row).optional()?;
-    let Some((first, last)) = range else {
+/// The lowest free address of a pool that is not held otherwise, which is free no more. Beyond what
+/// is held it costs the same as ever: a range is walked only over such addresses.
+pub(super) fn take_first(
+    tx: &WriteTx<'_>,
+    pool: i64,
+    is_held: impl Fn(u128) -> bool,
+) -> Result<Option<u128>, StoreError> {
+    let Some((range, address)) = first_not_held(tx, pool, is_held)? else {
         return Ok(None);
     };
-    split(tx, pool, (first, last), first)?;
-    Ok(Some(first))
+    split(tx, pool, range, address)?;
+    Ok(Some(address))
+}
+
+fn first_not_held(
+    conn: &Connection,
+    pool: i64,
+    is_held: impl Fn(u128) -> bool,
+) -> Result<Option<((u128, u128), u128)>, StoreError> {
+    let sql = "SELECT first, last FROM free_ranges WHERE pool_id = ?1 ORDER BY first";
+    let mut select = conn.prepare_cached(sql)?;
+    for range in select.query_map([pool], range_from_row)? {
+        let range = range?;
+        if let Some(address) = (range.0..=range.1).find(|address| !is_held(*address)) {
+            return Ok(Some((range, address)));
+        }
+    }
+    Ok(None)
 }
 
 /// Takes one address. Whether it was free.

@@ -7,7 +7,8 @@ use wgfleet_proto::v1::{CreatePeerRequest, CreatePeerResponse, PeerCreated, even
 use wire_contract::PublicKey;
 
 use super::{
-    Peers, addresses,
+    Peers,
+    addresses::Place,
     draft::Draft,
     finish::{self, Touched},
     placing::{self, Counts},
@@ -69,7 +70,8 @@ fn insert(
     refuse_own_key(node, &public_key)?;
     let id = PeerId::generate();
     insert_row(tx, draft, id, node, now_s)?;
-    let allowed_ips = addresses::take(tx, node, id, &draft.allowed_ips)?;
+    let in_use = placing::in_use(counts, node.id);
+    let allowed_ips = Place::new(tx, node, id, &in_use)?.take(&draft.allowed_ips)?;
     let generation = generation::bump(tx, node.id)?;
     let placement = Placement {
         node_id: node.id,

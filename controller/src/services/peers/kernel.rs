@@ -1,12 +1,14 @@
-//! How many peers nodes have that nobody declared: they take room too.
+//! What nodes hold that nobody declared: it takes room and addresses too.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use tonic::Status;
 
+use super::addresses::host;
 use crate::{
     dispatch::ObservedNode,
     services::Core,
@@ -14,12 +16,14 @@ use crate::{
 };
 
 /// What a node's last dump counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct KernelCount {
     /// All its peers.
     pub(super) peers: u32,
     /// Those the store did not know when the dump was first looked at.
     pub(super) undeclared: u32,
+    /// The single addresses those have.
+    pub(super) undeclared_addresses: Arc<HashSet<IpAddr>>,
 }
 
 /// The counts of each node's last dump. Comparing ten thousand keys is done once for each dump, not
@@ -62,7 +66,7 @@ impl KernelCounts {
         }
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (of, count) = known.get(&id)?;
-        std::ptr::eq(of.as_ptr(), Arc::as_ptr(dump)).then_some(*count)
+        std::ptr::eq(of.as_ptr(), Arc::as_ptr(dump)).then(|| count.clone())
     }
 
     async fn count(
@@ -76,15 +80,20 @@ impl KernelCounts {
             .store
             .read(move |conn| {
                 let declared = holders::keys(conn, id)?;
-                let undeclared = dump.peers.keys().filter(|key| !declared.contains(*key));
+                let undeclared = dump.peers.iter();
+                let undeclared: Vec<_> = undeclared
+                    .filter(|(key, _)| !declared.contains(*key))
+                    .collect();
+                let networks = undeclared.iter().flat_map(|(_, peer)| &peer.allowed_ips);
                 Ok(KernelCount {
                     peers: saturated(dump.peers.len()),
-                    undeclared: saturated(undeclared.count()),
+                    undeclared: saturated(undeclared.len()),
+                    undeclared_addresses: Arc::new(networks.filter_map(host).collect()),
                 })
             })
             .await?;
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(id, (of, count));
+        known.insert(id, (of, count.clone()));
         Ok(count)
     }
 }

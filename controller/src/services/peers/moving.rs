@@ -4,9 +4,9 @@ use tonic::Status;
 use wire_contract::AllowedIp;
 
 use super::{
-    addresses,
+    addresses::Place,
     create::refuse_own_key,
-    placing::{Counts, refuse_full},
+    placing::{Counts, in_use, refuse_full},
 };
 use crate::store::{
     NodeId, WriteTx, generation, moves, nodes,
@@ -32,9 +32,11 @@ pub(super) fn start(
     if !peer_nodes::nodes_of(tx, row.id)?.contains(&target) {
         refuse_full(&node, counts)?;
     }
+    let in_use = in_use(counts, target);
+    let place = Place::new(tx, &node, row.id, &in_use)?;
     let allowed_ips = match wanted {
-        Some(wanted) => addresses::take(tx, &node, row.id, wanted)?,
-        None => addresses::carry_over(tx, &node, row.id, &row.allowed_ips)?,
+        Some(wanted) => place.take(wanted)?,
+        None => place.carry_over(&row.allowed_ips)?,
     };
     let placement = Placement {
         node_id: target,

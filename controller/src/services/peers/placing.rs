@@ -1,6 +1,10 @@
 //! Which node a peer goes to, decided inside the transaction that puts it there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use tonic::{Code, Status};
 
@@ -47,6 +51,14 @@ pub(super) struct Chosen {
 /// What the last dumps count, by node.
 pub(super) type Counts = HashMap<NodeId, KernelCount>;
 
+/// The addresses a node's last dump shows with peers that nobody declared.
+pub(super) fn in_use(counts: &Counts, node: NodeId) -> Arc<HashSet<IpAddr>> {
+    let of_node = counts.get(&node);
+    of_node
+        .map(|kernel| Arc::clone(&kernel.undeclared_addresses))
+        .unwrap_or_default()
+}
+
 /// Chooses the node. `needs_addresses` says whether its pools are to give them.
 ///
 /// # Errors
@@ -73,7 +85,7 @@ pub(super) fn choose(
 /// # Errors
 /// `node_full`.
 pub(super) fn refuse_full(node: &NodeRow, counts: &Counts) -> Result<(), Status> {
-    let kernel = counts.get(&node.id).copied().unwrap_or_default();
+    let kernel = counts.get(&node.id).cloned().unwrap_or_default();
     let declared_and_not = node.peer_count.saturating_add(kernel.undeclared);
     let (peers, max_peers) = (declared_and_not.max(kernel.peers), node.settings.max_peers);
     if max_peers == 0 || peers < max_peers {
@@ -115,7 +127,7 @@ fn candidate<'a>(
     counts: &Counts,
     families: &'a HashMap<NodeId, Vec<(Family, bool)>>,
 ) -> Candidate<'a> {
-    let kernel = counts.get(&node.id).copied().unwrap_or_default();
+    let kernel = counts.get(&node.id).cloned().unwrap_or_default();
     Candidate {
         id: *node.id.as_uuid(),
         name: &node.settings.name,

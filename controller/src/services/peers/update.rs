@@ -8,14 +8,15 @@ use wgfleet_proto::v1::{PeerChanged, UpdatePeerRequest, UpdatePeerResponse, even
 use wire_contract::PublicKey;
 
 use super::{
-    Peers, addresses,
+    Peers,
+    addresses::Place,
     create::refuse_own_key,
     finish::{self, Touched},
     input::PresharedKeyChange,
     moving,
     patch::{Patch, concerns_node},
     peer_id,
-    placing::Counts,
+    placing::{Counts, in_use},
     record, view,
 };
 use crate::{
@@ -42,6 +43,7 @@ pub(super) async fn update(
     let patch = Arc::new(Patch::new(request, now_s)?);
     let counts = match patch.node {
         Some(target) => service.kernel.read(core, Some(target)).await?,
+        None if patch.allowed_ips.is_some() => service.kernel.read(core, None).await?,
         None => Counts::new(),
     };
     let (work, caller) = (Arc::clone(&patch), caller.clone());
@@ -103,7 +105,7 @@ impl<'a> Change<'a> {
             let row = peers::get(self.tx, self.id)?;
             moving::start(self.tx, &row, (target, counts), wanted, self.now_s)?;
         } else {
-            concerns_node |= self.change_addresses()?;
+            concerns_node |= self.change_addresses(counts)?;
         }
         if let Some(key) = &public_key {
             self.change_key(key)?;
@@ -140,7 +142,7 @@ impl<'a> Change<'a> {
         Ok(true)
     }
 
-    fn change_addresses(&self) -> Result<bool, Status> {
+    fn change_addresses(&self, counts: &Counts) -> Result<bool, Status> {
         let Some(wanted) = &self.patch.allowed_ips else {
             return Ok(false);
         };
@@ -149,7 +151,9 @@ impl<'a> Change<'a> {
             return Ok(false);
         }
         let node = nodes::get(tx, row.node_id)?;
-        let taken = addresses::replace(tx, &node, self.id, &row.allowed_ips, wanted)?;
+        let in_use = in_use(counts, node.id);
+        let place = Place::new(tx, &node, self.id, &in_use)?;
+        let taken = place.replace(&row.allowed_ips, wanted)?;
         if taken == row.allowed_ips {
             return Ok(false);
         }

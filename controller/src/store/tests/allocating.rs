@@ -245,3 +245,29 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn what_is_in_use_elsewhere_is_passed_over_and_stays_free() {
+    let fixture = Fixture::new();
+    let node = fixture.node("node-1", &["10.8.0.0/29"]).await;
+    let in_use: std::collections::HashSet<IpAddr> = ["10.8.0.0", "10.8.0.1", "10.8.0.3"]
+        .map(|address| address.parse().expect("an address"))
+        .into();
+    let mut given = Vec::new();
+    for _ in 0..3 {
+        let in_use = in_use.clone();
+        let address = fixture.store.write(move |tx| {
+            let (peer, pools) = (bare_peer(tx, node)?, pools::list(tx, node)?);
+            Ok(
+                allocations::allocate_next_except(tx, &pools, peer, &in_use)?
+                    .address
+                    .to_string(),
+            )
+        });
+        given.push(address.await.expect("an address"));
+    }
+    assert_eq!(given, ["10.8.0.2", "10.8.0.4", "10.8.0.5"]);
+    // It went away: now it is as free as any.
+    let address = next(&fixture.store, node).await.expect("an address");
+    assert_eq!(address.to_string(), "10.8.0.0");
+}
