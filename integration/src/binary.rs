@@ -7,10 +7,21 @@ use std::{
 };
 
 /// What each is made of.
-const SOURCES: [(&str, &[&str]); 1] = [(
-    "wgfleet-agent",
-    &["agent/src", "wire-contract/src", "agent/Cargo.toml"],
-)];
+const SOURCES: [(&str, &[&str]); 2] = [
+    (
+        "wgfleet-agent",
+        &["agent/src", "wire-contract/src", "agent/Cargo.toml"],
+    ),
+    (
+        "wgfleet-controller",
+        &[
+            "controller/src",
+            "proto",
+            "wire-contract/src",
+            "controller/Cargo.toml",
+        ],
+    ),
+];
 
 /// The binary of that name, of the profile the tests were built with; for `wgfleet-agent` the
 /// variable `WGFLEET_AGENT` names another, and so on.

@@ -1,8 +1,9 @@
 //! What the tests of the built programs stand on.
 //!
-//! [`lab`] puts a test on a kernel that has WireGuard, [`wg`] asks `wg` and `ip` what that kernel
-//! holds, [`agent`] runs the agent's binary and [`client`] speaks to it with full control over every
-//! byte. [`backend_suite`] holds every implementation of the WireGuard boundary to one behaviour. The
+//! [`lab`] puts a test on a kernel that has WireGuard, [`netns`] makes several hosts of it, [`wg`] asks
+//! `wg` and `ip` what that kernel holds, [`agent`] runs the agent's binary and [`client`] speaks to it
+//! with full control over every byte, [`controller`] runs the controller's binary and calls its REST
+//! API. [`backend_suite`] holds every implementation of the WireGuard boundary to one behaviour. The
 //! tests themselves are in `tests/`; those named `lab_*` need the kernel.
 //!
 //! Nothing here is linked into a program that ships, and nothing here skips: what a test lacks, it
@@ -14,7 +15,9 @@ pub mod agent;
 pub mod backend_suite;
 pub mod binary;
 pub mod client;
+pub mod controller;
 pub mod lab;
+pub mod netns;
 pub mod process;
 mod wait;
 pub mod wg;
