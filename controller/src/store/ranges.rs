@@ -7,6 +7,9 @@ use wire_contract::AllowedIp;
 
 use super::{WriteTx, error::StoreError};
 
+/// First and last.
+type Range = (u128, u128);
+
 /// An address as a number; IPv4 in the low 32 bits.
 #[must_use]
 pub fn to_number(address: IpAddr) -> u128 {
@@ -87,7 +90,7 @@ fn first_not_held(
     conn: &Connection,
     pool: i64,
     is_held: impl Fn(u128) -> bool,
-) -> Result<Option<((u128, u128), u128)>, StoreError> {
+) -> Result<Option<(Range, u128)>, StoreError> {
     let sql = "SELECT first, last FROM free_ranges WHERE pool_id = ?1 ORDER BY first";
     let mut select = conn.prepare_cached(sql)?;
     for range in select.query_map([pool], range_from_row)? {
