@@ -29,8 +29,18 @@ use crate::{
     },
 };
 
-/// What a node's last dump showed: its peers, and those of them that nobody declared.
-type InKernel = HashMap<NodeId, (u32, u32)>;
+/// What the nodes' last dumps showed.
+type InKernel = HashMap<NodeId, Shown>;
+
+/// Of one node.
+#[derive(Default)]
+struct Shown {
+    peers: u32,
+    /// Those that nobody declared.
+    undeclared: u32,
+    /// The single addresses those have.
+    in_use: HashSet<IpAddr>,
+}
 
 pub(super) async fn move_all(
     core: &Core,
@@ -114,7 +124,8 @@ fn place_all(
         let held = allocations::of_peer(tx, peer.id)?;
         let target = targets.choose(tx, !held.is_empty())?;
         let held: Vec<_> = held.iter().map(|given| given.address).collect();
-        move_peer(tx, &peer, &held, target, now_s)?;
+        let in_use = in_kernel.get(&target).map(|shown| &shown.in_use);
+        move_peer(tx, &peer, (&held, in_use), target, now_s)?;
         moved.push((peer.id, target));
     }
     generation::bump(tx, source)?;
@@ -129,11 +140,12 @@ fn place_all(
 fn move_peer(
     tx: &WriteTx<'_>,
     peer: &PeerRow,
-    held: &[IpAddr],
+    (held, in_use): (&[IpAddr], Option<&HashSet<IpAddr>>),
     target: NodeId,
     now_s: i64,
 ) -> Result<(), Status> {
-    let allowed_ips = addresses_on(tx, peer, held, target)?;
+    let nothing = HashSet::new();
+    let allowed_ips = addresses_on(tx, peer, (held, in_use.unwrap_or(&nothing)), target)?;
     let placement = Placement {
         node_id: target,
         public_key: peer.public_key,
@@ -151,7 +163,7 @@ fn move_peer(
 fn addresses_on(
     tx: &WriteTx<'_>,
     peer: &PeerRow,
-    held: &[IpAddr],
+    (held, in_use): (&[IpAddr], &HashSet<IpAddr>),
     target: NodeId,
 ) -> Result<Vec<AllowedIp>, Status> {
     let is_held = |cidr: &AllowedIp| is_host(cidr) && held.contains(&cidr.network());
@@ -168,7 +180,7 @@ fn addresses_on(
             continue;
         }
         let old = held.iter().copied().find(|it| Family::of(*it) == family);
-        list.extend(host(take(tx, &pools, old, peer.id)?));
+        list.extend(host(take(tx, &pools, (old, in_use), peer.id)?));
     }
     Ok(list)
 }
@@ -176,17 +188,17 @@ fn addresses_on(
 fn take(
     tx: &WriteTx<'_>,
     pools: &[PoolRow],
-    old: Option<IpAddr>,
+    (old, in_use): (Option<IpAddr>, &HashSet<IpAddr>),
     peer: PeerId,
 ) -> Result<IpAddr, StoreError> {
-    if let Some(old) = old {
+    if let Some(old) = old.filter(|old| !in_use.contains(old)) {
         match allocations::allocate_exact(tx, pools, old, peer) {
             Ok(given) => return Ok(given.address),
             Err(StoreError::Conflict { .. } | StoreError::AddressRefused { .. }) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(allocations::allocate_next(tx, pools, peer)?.address)
+    Ok(allocations::allocate_next_except(tx, pools, peer, in_use)?.address)
 }
 
 fn host(address: IpAddr) -> Option<AllowedIp> {
@@ -264,7 +276,7 @@ impl<'a> Targets<'a> {
     }
 
     fn candidate<'b>(&self, row: &'b NodeRow, families: &'b [(Family, bool)]) -> Candidate<'b> {
-        let (in_kernel, undeclared) = self.in_kernel.get(&row.id).copied().unwrap_or_default();
+        let shown = self.in_kernel.get(&row.id);
         let placed = self.placed.get(&row.id).copied().unwrap_or_default();
         let status = status::NodeStatus::from_name(row.state.status.as_str());
         Candidate {
@@ -276,8 +288,8 @@ impl<'a> Targets<'a> {
             weight: row.settings.weight,
             max_peers: row.settings.max_peers,
             peers_in_store: row.peer_count + placed,
-            peers_in_kernel: in_kernel,
-            undeclared_in_kernel: undeclared,
+            peers_in_kernel: shown.map_or(0, |shown| shown.peers),
+            undeclared_in_kernel: shown.map_or(0, |shown| shown.undeclared),
             families,
             labels: &row.settings.labels,
         }
@@ -299,10 +311,18 @@ async fn in_kernel(core: &Core, source: NodeId) -> Result<InKernel, Status> {
                 Ok(declared.iter().map(|peer| peer.public_key).collect())
             })
             .await?;
-        let undeclared = seen.peers.keys().filter(|key| !declared.contains(key));
-        let undeclared = u32::try_from(undeclared.count()).unwrap_or(u32::MAX);
-        let all = u32::try_from(seen.peers.len()).unwrap_or(u32::MAX);
-        counts.insert(id, (all, undeclared));
+        let undeclared = seen.peers.iter();
+        let undeclared: Vec<_> = undeclared
+            .filter(|(key, _)| !declared.contains(key))
+            .collect();
+        let networks = undeclared.iter().flat_map(|(_, peer)| &peer.allowed_ips);
+        let hosts = networks.filter(|cidr| is_host(cidr));
+        let shown = Shown {
+            peers: u32::try_from(seen.peers.len()).unwrap_or(u32::MAX),
+            undeclared: u32::try_from(undeclared.len()).unwrap_or(u32::MAX),
+            in_use: hosts.map(AllowedIp::network).collect(),
+        };
+        counts.insert(id, shown);
     }
     Ok(counts)
 }
