@@ -165,8 +165,15 @@ fn check(conn: &Connection, path: &Path, busy_timeout: Duration) -> Result<(), S
     }
     Err(StoreError::Corrupt {
         path: name,
-        detail: verdict,
+        detail: one_line(&verdict),
     })
+}
+
+/// The findings of a check are lines under a heading; a refusal is one sentence.
+fn one_line(findings: &str) -> String {
+    let lines = findings.lines().map(str::trim);
+    let found = lines.filter(|line| !line.is_empty() && !line.starts_with("***"));
+    found.take(3).collect::<Vec<_>>().join("; ")
 }
 
 fn assert_pragma(conn: &Connection, name: &str, wanted: &str) -> Result<(), StoreError> {

@@ -148,6 +148,7 @@ async fn a_damaged_store_is_refused_with_advice() {
             text.contains(STORE_FILE) && text.contains("restore"),
             "{text}"
         );
+        assert!(!text.contains('\n'), "more than a sentence: {text}");
     }
 }
 
