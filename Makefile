@@ -27,9 +27,9 @@ test: prepare ## build everything, run every test
 	cargo build --workspace --bins
 	$(TEST)
 
-test-long: prepare ## the same with many more generated cases, then the kernel's tests ROUNDS times
+test-long: prepare ## the same with many more generated cases and kills, then the kernel's tests ROUNDS times
 	cargo build --workspace --bins
-	export PROPTEST_CASES=20000; $(TEST)
+	export PROPTEST_CASES=20000 WGFLEET_ROUNDS=1000; $(TEST)
 	for round in $$(seq $(ROUNDS)); do \
 	  echo "kernel tests, round $$round of $(ROUNDS)"; \
 	  cargo test --workspace --test 'lab_*'; \

@@ -58,6 +58,7 @@ pub(super) async fn delete(
     let forgotten = core
         .change(move |tx| remove(tx, id, &caller, forget, now_s))
         .await?;
+    failpoint!("nodes.deleted");
     gone.count += forgotten.count;
     gone.elsewhere.extend(forgotten.elsewhere);
     gone.events.extend(forgotten.events);
