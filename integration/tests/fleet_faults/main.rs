@@ -4,6 +4,7 @@
 mod doubles;
 mod drift;
 mod kills;
+mod leaving;
 mod lying;
 mod model;
 mod refusals;
