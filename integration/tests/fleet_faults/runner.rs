@@ -126,7 +126,8 @@ impl Controller {
     /// Starts it, expecting that it refuses; gives how it ended and what it said.
     #[track_caller]
     pub(crate) fn run_in_vain(&mut self) -> (ExitStatus, String) {
-        self.run_in_vain_on(&self.data_dir().to_owned())
+        let data_dir = self.data_dir().to_owned();
+        self.run_in_vain_on(&data_dir)
     }
 
     /// The same on a data directory that is not its own.
