@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io,
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -94,7 +94,14 @@ impl StateDirectory {
         let mut drawn = [0; 16];
         let random = SystemRandom::new().fill(&mut drawn);
         random.map_err(|_| unusable(io::ErrorKind::Unsupported.into()))?;
-        fs::write(&file, drawn).map_err(unusable)?;
+        OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&file)
+            .and_then(|mut file| file.write_all(&drawn))
+            .map_err(unusable)?;
         Ok(drawn)
     }
 
