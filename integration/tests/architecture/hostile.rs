@@ -40,7 +40,7 @@ fn each_hostile_line_has_a_test() {
 
 #[test]
 fn a_line_without_a_test_is_found() {
-    assert_eq!(missing_in("").len(), 36);
+    assert_eq!(missing_in("").len(), 37);
     // Put together here, so that this very line does not count.
     let found = format!("hostile_{}_", 28);
     assert!(!missing_in(&format!("fn {found}changes() {{}}")).contains(&found));

@@ -3,7 +3,8 @@
 use std::thread;
 
 use serde_json::{Value, json};
-use wgfleet_integration::agent::{Config, SECRET};
+use tempfile::TempDir;
+use wgfleet_integration::agent::{Agent, Config, SECRET};
 
 use super::runner::{Answer, Controller, node_body, text, url};
 
@@ -58,15 +59,27 @@ fn hostile_36_the_last_address_wanted_twice_at_once_goes_to_one() {
     assert_eq!(controller.get("/peers")["total"], 20);
 }
 
+/// One interface, reached in two ways and with either of two secrets.
+fn agent_with_two_urls() -> (Agent, TempDir) {
+    let directory = TempDir::with_prefix("wgfleet-other-").expect("a directory");
+    let other = other_url(&directory).replace("unix://", "unix:");
+    let config = Config::simulated("wg0", 0).secrets(&[SECRET, OTHER]);
+    (config.arguments(&["--listen", &other]).start(), directory)
+}
+
+fn other_url(directory: &TempDir) -> String {
+    format!("unix://{}", directory.path().join("agent.sock").display())
+}
+
 #[test]
 fn hostile_37_a_node_added_twice_is_refused_and_the_other_named() {
-    let agent = Config::simulated("wg0", 0).start();
-    let second = Config::simulated("wg0", 0).secrets(&[OTHER]).start();
+    let (agent, directory) = agent_with_two_urls();
+    let second = other_url(&directory);
     let controller = Controller::start();
     let first = controller.add("first", &url(&agent), &json!({}));
     controller.await_status(&first, "online");
     let refused = |changes: Value, code: &str| {
-        let mut body = node_body("second", &url(&second));
+        let mut body = node_body("second", &second);
         body["secret"] = OTHER.into();
         for (field, value) in changes.as_object().expect("an object") {
             body[field] = value.clone();
@@ -87,7 +100,6 @@ fn hostile_37_a_node_added_twice_is_refused_and_the_other_named() {
         json!({ "agent_url": url(&agent), "secret": OTHER }),
         "interface_taken",
     );
-    // Simulated interfaces of one name have one key, as a host with two addresses would show.
     refused(json!({}), "public_key_taken");
     refused(
         json!({ "agent_url": "http://b.invalid", "secret": SECRET }),
@@ -100,13 +112,13 @@ fn hostile_37_a_node_added_twice_is_refused_and_the_other_named() {
 
 #[test]
 fn hostile_37_a_key_learnt_later_is_refused_as_well() {
-    let agent = Config::simulated("wg0", 0).start();
-    let second = Config::simulated("wg0", 0).secrets(&[OTHER]).start();
+    let (agent, directory) = agent_with_two_urls();
+    let second = other_url(&directory);
     let controller = Controller::start();
     let first = controller.add("first", &url(&agent), &json!({}));
     controller.await_status(&first, "online");
     let later = json!({ "secret": OTHER, "enabled": false });
-    let later = controller.add("second", &url(&second), &later);
+    let later = controller.add("second", &second, &later);
     controller.call("POST", &format!("/nodes/{later}/enable"), &Value::Null);
     let node = controller.await_status(&later, "error");
     let reason = node["status_reason"].as_str().unwrap_or_default();
