@@ -12,3 +12,4 @@ mod rotation;
 mod runner;
 mod scale;
 mod server;
+mod syncing;

@@ -95,16 +95,41 @@ impl Controller {
     /// Starts it with a place to die at. Whether it came as far as listening.
     #[track_caller]
     pub(crate) fn try_run(&mut self, failpoint: Option<&str>) -> bool {
-        let earlier = self.log().len();
-        let mut command = Command::new(binary::path("wgfleet-controller"));
-        command
+        let mut command = self.command(Command::new(binary::path("wgfleet-controller")));
+        if let Some(failpoint) = failpoint {
+            command.env("WGFLEET_FAILPOINT", failpoint);
+        }
+        self.start_with(command)
+    }
+
+    /// Starts it with every sync of a file written to `trace`, a line each.
+    #[track_caller]
+    pub(crate) fn run_traced(&mut self, trace: &Path) {
+        let mut strace = Command::new("strace");
+        // The tracer is the grandchild: ending our child ends the controller itself.
+        strace
+            .args(["-D", "-f", "-qq", "-y", "-e", "trace=fsync,fdatasync", "-o"])
+            .arg(trace);
+        strace.arg(binary::path("wgfleet-controller"));
+        let command = self.command(strace);
+        assert!(
+            self.start_with(command),
+            "it ended at start:\n{}",
+            self.log()
+        );
+    }
+
+    fn command(&self, mut program: Command) -> Command {
+        program
             .args(["--listen", "127.0.0.1:0", "--poll-interval", "300ms"])
             .arg("--data-dir")
             .arg(self.data_dir())
             .env_remove("WGFLEET_FAILPOINT");
-        if let Some(failpoint) = failpoint {
-            command.env("WGFLEET_FAILPOINT", failpoint);
-        }
+        program
+    }
+
+    fn start_with(&mut self, mut command: Command) -> bool {
+        let earlier = self.log().len();
         self.process.spawn(&mut command);
         let listens = eventually(TO_START, "the controller listens or ends", || {
             // Before the log: a program that has ended has written all it will.
