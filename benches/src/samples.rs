@@ -39,6 +39,17 @@ impl Samples {
         times[times.len() / 2]
     }
 
+    /// The time that `percent` of all stay within.
+    ///
+    /// # Panics
+    /// When nothing was measured.
+    #[must_use]
+    pub fn percentile(&self, percent: usize) -> Duration {
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        times[(times.len() * percent / 100).min(times.len() - 1)]
+    }
+
     /// The shortest and the longest time.
     ///
     /// # Panics
