@@ -15,7 +15,7 @@ use wgfleet_integration::{
     eventually,
 };
 
-/// A simulated interface has the key that goes with its name, so each has a name of its own.
+/// Named apart, so that one taken for the other would show.
 const INTERFACES: [&str; 2] = ["wg0", "wg1"];
 const SECRETS: [&str; 2] = [
     "the secret of the first simulated agent",
