@@ -29,7 +29,7 @@ test: prepare ## build everything, run every test
 
 test-long: prepare ## the same with many more generated cases and kills, then the kernel's tests ROUNDS times
 	cargo build --workspace --bins
-	export PROPTEST_CASES=20000 WGFLEET_ROUNDS=1000; $(TEST)
+	export NEXTEST_PROFILE=long PROPTEST_CASES=20000 WGFLEET_ROUNDS=1000; $(TEST)
 	for round in $$(seq $(ROUNDS)); do \
 	  echo "kernel tests, round $$round of $(ROUNDS)"; \
 	  cargo test --workspace --test 'lab_*'; \

@@ -22,4 +22,4 @@ pub mod process;
 mod wait;
 pub mod wg;
 
-pub use wait::{eventually, poll};
+pub use wait::{StopOnDrop, eventually, poll};

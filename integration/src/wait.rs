@@ -1,6 +1,9 @@
 //! Waiting for something that happens elsewhere.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
@@ -32,6 +35,16 @@ pub fn eventually<T>(within: Duration, what: &str, check: impl FnMut() -> Option
     match poll(within, check) {
         Some(value) => value,
         None => panic!("not within {within:?}: {what}"),
+    }
+}
+
+/// Sets a flag when dropped: what runs beside a test until told to stop must also stop when the test
+/// fails, or the failure would show as a test that never ends.
+pub struct StopOnDrop<'a>(pub &'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -108,10 +108,9 @@ impl Limits {
     }
 
     fn check(&self, limiter: &DefaultKeyedRateLimiter<Source>, source: Source) -> Result<(), u64> {
-        limiter.check_key(&source).map_err(|until| {
-            let wait = until.wait_time_from(self.clock.now());
-            wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
-        })
+        limiter
+            .check_key(&source)
+            .map_err(|until| whole_seconds(until.wait_time_from(self.clock.now())))
     }
 
     /// Whether a line about a failure may be logged, and how many were not since the last one.
@@ -126,5 +125,28 @@ impl Limits {
     /// Room for bodies that are not verified yet, in bytes.
     pub(super) fn unverified(&self) -> &Arc<Semaphore> {
         &self.unverified
+    }
+}
+
+/// Rounded up. Never zero: the wait may be over by the time it is looked at, and "retry after 0
+/// seconds" would call for a loop.
+const fn whole_seconds(wait: Duration) -> u64 {
+    let seconds = wait.as_secs();
+    if wait.subsec_nanos() > 0 || seconds == 0 {
+        seconds + 1
+    } else {
+        seconds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_rounded_up_and_never_zero() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (9_999, 10)] {
+            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds);
+        }
     }
 }

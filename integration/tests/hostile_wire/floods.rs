@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wgfleet_integration::{agent::Agent, poll};
+use wgfleet_integration::{StopOnDrop, agent::Agent, poll};
 
 use crate::common::{agent, assert_well, health};
 
@@ -81,6 +81,7 @@ fn hostile_14_a_flood_of_bad_signatures_drowns_nobody() {
     let (stop, before) = (AtomicBool::new(false), Instant::now());
     let (failures, latencies) = thread::scope(|scope| {
         let good = scope.spawn(|| poll_health(&agent, &stop));
+        let stop_however_it_ends = StopOnDrop(&stop);
         let senders: Vec<_> = (0..SENDERS)
             .map(|_| scope.spawn(|| flood(&agent)))
             .collect();
@@ -88,7 +89,7 @@ fn hostile_14_a_flood_of_bad_signatures_drowns_nobody() {
             .into_iter()
             .map(|sender| sender.join().expect("answers"))
             .collect();
-        stop.store(true, Ordering::Relaxed);
+        drop(stop_however_it_ends);
         (failures, good.join().expect("all were served"))
     });
     let seconds = before.elapsed().as_secs() + 1;

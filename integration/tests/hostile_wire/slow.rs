@@ -9,6 +9,7 @@ use std::{
 };
 
 use wgfleet_integration::{
+    StopOnDrop,
     agent::Agent,
     client::{Address, WireRequest},
     poll,
@@ -89,13 +90,14 @@ fn hostile_12_500_slow_connections_are_closed_and_others_served() {
             }
             latencies
         });
+        let close_however_it_ends = StopOnDrop(&closed);
         while opened.elapsed() < CLOSED_WITHIN && slow.iter().any(|slow| !slow.closed) {
             slow.iter_mut()
                 .filter(|slow| !slow.closed)
                 .for_each(Slow::turn);
             poll(Duration::from_secs(1), || None::<()>);
         }
-        closed.store(true, Ordering::Relaxed);
+        drop(close_however_it_ends);
         good.join().expect("all were served")
     });
     let left = slow.iter().filter(|slow| !slow.closed).count();

@@ -9,6 +9,7 @@ use std::{
 
 use serde_json::json;
 use wgfleet_integration::{
+    StopOnDrop,
     client::{Client, WireRequest},
     lab::Limits,
     lab_test, poll, wg,
@@ -103,7 +104,7 @@ lab_test! {
                 }
             });
             // Stops the writer however this ends.
-            let _stop = Stop(&stop);
+            let _stop = StopOnDrop(&stop);
             let client = agent.client().keep_alive();
             for _ in 0..1_000 {
                 assert_whole(&client, &settled);
@@ -111,14 +112,6 @@ lab_test! {
         });
         let writes = writes.into_inner();
         assert!(writes > 20, "only {writes} writes meanwhile");
-    }
-}
-
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 
