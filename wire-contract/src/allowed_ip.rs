@@ -96,8 +96,8 @@ impl FromStr for AllowedIp {
         let max = if address.is_ipv4() { 32 } else { 128 };
         let prefix_len = match prefix_len {
             None => Some(max),
-            // `u8::from_str` would take "+8" too.
-            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().ok(),
+            // `u8::from_str` would take "+8" too, and "024", of which nobody knows whether it is 20.
+            Some(digits) if is_plain_number(digits) => digits.parse().ok(),
             Some(_) => None,
         };
         prefix_len
@@ -107,6 +107,10 @@ impl FromStr for AllowedIp {
                 max,
             })
     }
+}
+
+fn is_plain_number(digits: &str) -> bool {
+    digits.bytes().all(|b| b.is_ascii_digit()) && (digits.len() == 1 || !digits.starts_with('0'))
 }
 
 /// Enough of a bad value to recognise it in a message, however long it was.

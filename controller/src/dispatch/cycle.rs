@@ -170,7 +170,9 @@ impl Worker {
             if changes.is_empty() || waits || round == ROUNDS || sent.cut_short.is_some() {
                 return self.conclude(&desired, &plan, consent, &sent).await;
             }
+            let answered = std::mem::take(&mut sent.answered);
             sent = self.send(&desired, &changes).await?;
+            sent.answered.extend(answered);
             self.dump = None;
             if sent.cut_short.is_none() && !self.poll().await? {
                 return self.record_silence().await;

@@ -95,6 +95,19 @@ impl Written {
                 || self.confirmed.get(&peer.public_key) == Some(&peer.generation))
     }
 
+    /// From what was on disk: requests that were under way when the program ended.
+    pub(super) fn restored(doubts: Vec<(PublicKey, i64)>) -> Self {
+        Self {
+            doubtful: doubts.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether a request for this key may still arrive.
+    pub(super) fn is_doubtful(&self, key: &PublicKey) -> bool {
+        self.doubtful.contains_key(key)
+    }
+
     /// A request that carried the row of `generation` was answered with success.
     pub(super) fn succeeded(&mut self, key: PublicKey, generation: u64) {
         self.confirmed.insert(key, generation);

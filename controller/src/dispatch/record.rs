@@ -120,15 +120,18 @@ impl Worker {
         let over = over(desired, &present, now_s);
         let generation = desired.node.desired_generation;
         let reached = plan.is_in_sync() && desired.node.observed_generation < generation;
-        if outcomes.is_empty() && over.is_empty() && !reached {
+        if outcomes.is_empty() && over.is_empty() && sent.answered.is_empty() && !reached {
             return Ok(());
         }
         let node = self.node;
-        let record = outcomes.clone();
+        let (record, answered) = (outcomes.clone(), sent.answered.clone());
         let woken = self.shared.store.write(move |tx| {
             for (key, state, reason) in &record {
                 peer_nodes::record_sync(tx, node, key, generation, (*state, reason))?;
             }
+            answered
+                .iter()
+                .try_for_each(|key| tombstones::answered(tx, node, key))?;
             over.iter()
                 .try_for_each(|key| tombstones::drop_one(tx, node, key))?;
             if reached {

@@ -21,6 +21,8 @@ const AT_ONCE: usize = 32;
 pub(super) struct Sent {
     /// Why a key is not as it should be.
     pub(super) errors: HashMap<PublicKey, AgentError>,
+    /// Keys whose request was answered, whatever with, while no earlier one is in doubt.
+    pub(super) answered: Vec<PublicKey>,
     /// The node stopped answering: the rest was not sent.
     pub(super) cut_short: Option<AgentError>,
 }
@@ -74,9 +76,10 @@ impl Target<'_> {
             return Ok(());
         }
         failpoint!("dispatch.before_note_signed");
+        let until_s = now_s + WINDOW.as_secs().cast_signed();
         let note = move |tx: &crate::store::WriteTx<'_>| {
             keys.iter()
-                .try_for_each(|key| tombstones::touch_signed(tx, node, key, now_s))
+                .try_for_each(|key| tombstones::touch_signed(tx, node, key, now_s, until_s))
         };
         self.shared.store.write(note).await
     }
@@ -99,6 +102,9 @@ impl Target<'_> {
                 Ok(()) => {
                     if let Some(generation) = generations.get(&key) {
                         written.succeeded(key, *generation);
+                    }
+                    if !written.is_doubtful(&key) {
+                        sent.answered.push(key);
                     }
                 }
                 Err(error) => {

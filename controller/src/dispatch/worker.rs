@@ -25,6 +25,7 @@ use crate::{
         self, NodeId, StoreError, SyncState,
         agents::{self, Slot},
         nodes::{self, NodeRow},
+        tombstones,
     },
 };
 
@@ -126,6 +127,10 @@ impl Worker {
             what: "secret of the agent",
         })?;
         let client = shared.clients.of(&row, &secret);
+        let doubts = shared
+            .store
+            .read(move |conn| tombstones::doubts(conn, node));
+        let written = Written::restored(doubts.await?);
         let (observation, observed) = Observation::load(&shared.store, node).await?;
         Ok(Some(Self {
             client,
@@ -135,7 +140,7 @@ impl Worker {
             observation,
             state: super::record::restored(&row),
             dump: None,
-            written: Written::default(),
+            written,
             recorded: HashMap::new(),
             failures: 0,
             retry_at: None,

@@ -83,7 +83,7 @@ pub fn allocate_exact(
     match owner(tx, pool.id, number)? {
         Some(name) => Err(StoreError::Conflict {
             what: "address",
-            other: format!("the peer {name}"),
+            other: format!("the peer {name}: {address}"),
         }),
         None => Err(refused("it is reserved")),
     }

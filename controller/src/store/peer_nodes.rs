@@ -139,7 +139,7 @@ fn own(
         // Given twice in one list: once is enough.
         Some((owner, _)) if owner == key.to_base64().as_str() => Ok(()),
         Some((owner, name)) => {
-            let other = format!("the peer {}", name.unwrap_or(owner));
+            let other = format!("the peer {}: {cidr}", name.unwrap_or(owner));
             Err(StoreError::Conflict {
                 what: "allowed IP",
                 other,

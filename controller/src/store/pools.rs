@@ -1,6 +1,9 @@
 //! Pools: the networks a node gives its peers addresses from.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    net::IpAddr,
+};
 
 use rusqlite::Connection;
 use wire_contract::AllowedIp;
@@ -87,14 +90,18 @@ pub fn list_all(conn: &Connection) -> Result<Vec<(String, PoolRow)>, StoreError>
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Whether a pool has an address left.
+/// Whether a pool has an address left, apart from what is in use without the store knowing by whom.
 ///
 /// # Errors
 /// When it can't be read.
-pub fn has_room(conn: &Connection, pool: i64) -> Result<bool, StoreError> {
-    let mut select =
-        conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM free_ranges WHERE pool_id = ?1)")?;
-    Ok(select.query_row([pool], |row| row.get(0))?)
+pub fn has_room(
+    conn: &Connection,
+    pool: &PoolRow,
+    in_use: &HashSet<IpAddr>,
+) -> Result<bool, StoreError> {
+    let is_ipv4 = pool.cidr.is_ipv4();
+    let is_held = |number| in_use.contains(&ranges::to_address(number, is_ipv4));
+    ranges::has_one(conn, pool.id, is_held)
 }
 
 fn refuse_overlap(specs: &[PoolSpec]) -> Result<(), StoreError> {

@@ -86,6 +86,15 @@ pub(super) fn take_first(
     Ok(Some(address))
 }
 
+/// Whether a pool has a free address that is not held otherwise.
+pub(super) fn has_one(
+    conn: &Connection,
+    pool: i64,
+    is_held: impl Fn(u128) -> bool,
+) -> Result<bool, StoreError> {
+    Ok(first_not_held(conn, pool, is_held)?.is_some())
+}
+
 fn first_not_held(
     conn: &Connection,
     pool: i64,

@@ -47,7 +47,8 @@ pub fn list(conn: &Connection, node: NodeId) -> Result<Vec<Tombstone>, StoreErro
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Notes that a request for this key is being signed: a copy of it may arrive within the window.
+/// Notes that a request for this key is being signed: a copy of it may arrive until
+/// `arrives_until_s`. [`answered`] ends the doubt about it.
 ///
 /// # Errors
 /// When it can't be written.
@@ -56,12 +57,40 @@ pub fn touch_signed(
     node: NodeId,
     key: &PublicKey,
     now_s: i64,
+    arrives_until_s: i64,
 ) -> Result<(), StoreError> {
     tx.prepare_cached(
-        "UPDATE peer_nodes SET last_signed_at = ?3 WHERE node_id = ?1 AND public_key = ?2",
+        "UPDATE peer_nodes SET last_signed_at = ?3, doubt_until = ?4 \
+         WHERE node_id = ?1 AND public_key = ?2",
     )?
-    .execute((node, Text(key), now_s))?;
+    .execute((node, Text(key), now_s, arrives_until_s))?;
     Ok(())
+}
+
+/// Every request for this key was answered: nothing of it is under way.
+///
+/// # Errors
+/// When it can't be written.
+pub fn answered(tx: &WriteTx<'_>, node: NodeId, key: &PublicKey) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "UPDATE peer_nodes SET doubt_until = NULL \
+         WHERE node_id = ?1 AND public_key = ?2 AND doubt_until IS NOT NULL",
+    )?
+    .execute((node, Text(key)))?;
+    Ok(())
+}
+
+/// Keys with a request that was never answered, and until when it may arrive, Unix seconds.
+///
+/// # Errors
+/// When they can't be read.
+pub fn doubts(conn: &Connection, node: NodeId) -> Result<Vec<(PublicKey, i64)>, StoreError> {
+    let mut select = conn.prepare_cached(
+        "SELECT public_key, doubt_until FROM peer_nodes \
+         WHERE node_id = ?1 AND doubt_until IS NOT NULL",
+    )?;
+    let rows = select.query_map([node], |row| Ok((row.get::<_, Text<_>>(0)?.0, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Ends a tombstone, unless the key was declared again meanwhile.

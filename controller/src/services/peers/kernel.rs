@@ -17,26 +17,28 @@ use crate::{
 
 /// What a node's last dump counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct KernelCount {
+pub(in crate::services) struct KernelCount {
     /// All its peers.
-    pub(super) peers: u32,
+    pub(in crate::services) peers: u32,
     /// Those the store did not know when the dump was first looked at.
-    pub(super) undeclared: u32,
+    pub(in crate::services) undeclared: u32,
     /// The single addresses those have.
-    pub(super) undeclared_addresses: Arc<HashSet<IpAddr>>,
+    pub(in crate::services) undeclared_addresses: Arc<HashSet<IpAddr>>,
 }
 
 /// The counts of each node's last dump. Comparing ten thousand keys is done once for each dump, not
 /// for each peer that is placed.
 #[derive(Default)]
-pub(super) struct KernelCounts(Mutex<HashMap<NodeId, (Weak<ObservedNode>, KernelCount)>>);
+pub(in crate::services) struct KernelCounts(
+    Mutex<HashMap<NodeId, (Weak<ObservedNode>, KernelCount)>>,
+);
 
 impl KernelCounts {
     /// The counts of all nodes, or of one.
     ///
     /// # Errors
     /// When the store can't be read.
-    pub(super) async fn read(
+    pub(in crate::services) async fn read(
         &self,
         core: &Core,
         only: Option<NodeId>,

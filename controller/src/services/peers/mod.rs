@@ -14,15 +14,15 @@ mod delete;
 mod draft;
 mod finish;
 mod input;
-mod kernel;
+pub(super) mod kernel;
 mod keys;
 mod list;
-mod moving;
+pub(super) mod moving;
 mod patch;
-mod placing;
+pub(super) mod placing;
 mod record;
 mod update;
-mod view;
+pub(super) mod view;
 
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,7 @@ use crate::store::{
 ///
 /// # Errors
 /// `node_not_found`, `node_full`, `public_key_taken`, or what is wrong with an address.
-pub(super) fn start(
+pub(in crate::services) fn start(
     tx: &WriteTx<'_>,
     row: &PeerRow,
     (target, counts): (NodeId, &Counts),

@@ -25,34 +25,36 @@ use crate::{
 
 /// Where a peer is to go.
 #[derive(Debug, Clone)]
-pub(super) enum Target {
+pub(in crate::services) enum Target {
     /// The caller says where.
     Given(NodeId),
     /// The node that would carry the least, among those with these labels.
     Picked(BTreeMap<String, String>),
+    /// The same among all nodes but this one, which goes.
+    AnyBut(NodeId),
 }
 
 impl Target {
     /// The node, when the caller said which.
-    pub(super) const fn given(&self) -> Option<NodeId> {
+    pub(in crate::services) const fn given(&self) -> Option<NodeId> {
         match self {
             Self::Given(id) => Some(*id),
-            Self::Picked(_) => None,
+            Self::Picked(_) | Self::AnyBut(_) => None,
         }
     }
 }
 
 /// The node, and why it.
-pub(super) struct Chosen {
-    pub(super) node: NodeRow,
-    pub(super) why: String,
+pub(in crate::services) struct Chosen {
+    pub(in crate::services) node: NodeRow,
+    pub(in crate::services) why: String,
 }
 
 /// What the last dumps count, by node.
-pub(super) type Counts = HashMap<NodeId, KernelCount>;
+pub(in crate::services) type Counts = HashMap<NodeId, KernelCount>;
 
 /// The addresses a node's last dump shows with peers that nobody declared.
-pub(super) fn in_use(counts: &Counts, node: NodeId) -> Arc<HashSet<IpAddr>> {
+pub(in crate::services) fn in_use(counts: &Counts, node: NodeId) -> Arc<HashSet<IpAddr>> {
     let of_node = counts.get(&node);
     of_node
         .map(|kernel| Arc::clone(&kernel.undeclared_addresses))
@@ -63,7 +65,7 @@ pub(super) fn in_use(counts: &Counts, node: NodeId) -> Arc<HashSet<IpAddr>> {
 ///
 /// # Errors
 /// `no_node_fits` with what was wrong with each; of a given node `node_not_found` or `node_full`.
-pub(super) fn choose(
+pub(in crate::services) fn choose(
     tx: &WriteTx<'_>,
     target: &Target,
     counts: &Counts,
@@ -76,7 +78,8 @@ pub(super) fn choose(
             let why = format!("{}: asked for", node.settings.name);
             Ok(Chosen { node, why })
         }
-        Target::Picked(selector) => pick(tx, selector, counts, needs_addresses),
+        Target::Picked(selector) => pick(tx, (selector, None), counts, needs_addresses),
+        Target::AnyBut(id) => pick(tx, (&BTreeMap::new(), Some(*id)), counts, needs_addresses),
     }
 }
 
@@ -84,7 +87,7 @@ pub(super) fn choose(
 ///
 /// # Errors
 /// `node_full`.
-pub(super) fn refuse_full(node: &NodeRow, counts: &Counts) -> Result<(), Status> {
+pub(in crate::services) fn refuse_full(node: &NodeRow, counts: &Counts) -> Result<(), Status> {
     let kernel = counts.get(&node.id).cloned().unwrap_or_default();
     let declared_and_not = node.peer_count.saturating_add(kernel.undeclared);
     let (peers, max_peers) = (declared_and_not.max(kernel.peers), node.settings.max_peers);
@@ -99,12 +102,13 @@ pub(super) fn refuse_full(node: &NodeRow, counts: &Counts) -> Result<(), Status>
 
 fn pick(
     tx: &WriteTx<'_>,
-    selector: &BTreeMap<String, String>,
+    (selector, except): (&BTreeMap<String, String>, Option<NodeId>),
     counts: &Counts,
     needs_addresses: bool,
 ) -> Result<Chosen, Status> {
     let mut nodes = nodes::list(tx)?;
-    let families = families(tx)?;
+    nodes.retain(|node| Some(node.id) != except);
+    let families = families(tx, counts)?;
     let candidates: Vec<_> = nodes
         .iter()
         .map(|node| candidate(node, counts, &families))
@@ -145,11 +149,14 @@ fn candidate<'a>(
 }
 
 /// For each node the families of its pools, and whether one of those has an address left.
-fn families(tx: &WriteTx<'_>) -> Result<HashMap<NodeId, Vec<(Family, bool)>>, Status> {
+fn families(
+    tx: &WriteTx<'_>,
+    counts: &Counts,
+) -> Result<HashMap<NodeId, Vec<(Family, bool)>>, Status> {
     let mut of_nodes: HashMap<NodeId, Vec<(Family, bool)>> = HashMap::new();
     for (_, pool) in pools::list_all(tx)? {
         let family = Family::of(pool.cidr.network());
-        let has_room = pools::has_room(tx, pool.id)?;
+        let has_room = pools::has_room(tx, &pool, &in_use(counts, pool.node_id))?;
         let families = of_nodes.entry(pool.node_id).or_default();
         match families.iter_mut().find(|(known, _)| *known == family) {
             Some((_, room)) => *room |= has_room,

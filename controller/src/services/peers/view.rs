@@ -17,7 +17,7 @@ use crate::{
 ///
 /// # Errors
 /// `peer_not_found`.
-pub(super) async fn read(core: &Core, id: PeerId) -> Result<Peer, Status> {
+pub(in crate::services) async fn read(core: &Core, id: PeerId) -> Result<Peer, Status> {
     let (row, node) = core
         .look(move |conn| {
             let row = peers::get(conn, id)?;
@@ -29,7 +29,7 @@ pub(super) async fn read(core: &Core, id: PeerId) -> Result<Peer, Status> {
 }
 
 /// A row with what was last seen of it.
-pub(super) fn present(core: &Core, row: PeerRow, node: &NodeRow) -> Peer {
+pub(in crate::services) fn present(core: &Core, row: PeerRow, node: &NodeRow) -> Peer {
     let dump = core.dispatch.observed(row.node_id);
     let seen = dump.peer(&row.public_key);
     let sync = sync(core, node, row.sync_state, row.sync_reason.clone());
@@ -70,7 +70,12 @@ fn join(row: PeerRow, sync: Sync, seen: &ObservedPeer) -> Peer {
 
 /// A sync state with a reason whenever it is not applied: the worker's, or else why the worker has
 /// not got there.
-pub(super) fn sync(core: &Core, node: &NodeRow, state: SyncState, reason: String) -> Sync {
+pub(in crate::services) fn sync(
+    core: &Core,
+    node: &NodeRow,
+    state: SyncState,
+    reason: String,
+) -> Sync {
     let reason = match state {
         SyncState::Applied => String::new(),
         SyncState::Pending if reason.is_empty() => waiting(core, node),

@@ -43,6 +43,9 @@ CREATE TABLE peer_nodes (
     moving_to      TEXT    REFERENCES nodes (id),
     deleted_at     INTEGER,
     last_signed_at INTEGER,
+    -- Until then a request that was never answered may still arrive, with settings that are old by
+    -- then; what it carried is written over afterwards.
+    doubt_until    INTEGER,
     PRIMARY KEY (node_id, public_key),
     CHECK ((peer_id IS NULL) = (deleted_at IS NOT NULL))
 ) STRICT, WITHOUT ROWID;

@@ -1,6 +1,10 @@
 //! Addresses: the next free one at once, one owner each, none lost.
 
-use std::{collections::BTreeSet, net::IpAddr, time::Instant};
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::IpAddr,
+    time::Instant,
+};
 
 use proptest::prelude::*;
 
@@ -270,4 +274,21 @@ async fn what_is_in_use_elsewhere_is_passed_over_and_stays_free() {
     // It went away: now it is as free as any.
     let address = next(&fixture.store, node).await.expect("an address");
     assert_eq!(address.to_string(), "10.8.0.0");
+}
+
+#[tokio::test]
+async fn a_pool_whose_last_addresses_are_held_by_nobody_known_has_no_room() {
+    let fixture = Fixture::new();
+    let node = fixture.node("node-1", &["10.8.0.0/30"]).await;
+    let room = |held: &[&str]| {
+        let held: HashSet<IpAddr> = held.iter().map(|text| text.parse().unwrap()).collect();
+        let read = fixture.store.read(move |conn| {
+            let pool = &pools::list(conn, node)?[0];
+            pools::has_room(conn, pool, &held)
+        });
+        async { read.await.expect("the pool") }
+    };
+    assert!(room(&[]).await);
+    assert!(room(&["10.8.0.0", "10.8.0.1", "10.8.0.2", "fd00::3"]).await);
+    assert!(!room(&["10.8.0.0", "10.8.0.1", "10.8.0.2", "10.8.0.3"]).await);
 }

@@ -1,7 +1,7 @@
 //! The process dies at a failpoint: what was acknowledged is there, nothing is there by half.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     io::{BufRead, BufReader, Write},
     os::unix::process::ExitStatusExt,
     path::Path,
@@ -104,7 +104,11 @@ async fn nothing_acknowledged_is_lost() {
             let row = nodes::get(conn, node)?;
             let addresses: i64 =
                 conn.query_row("SELECT count(*) FROM allocations", [], |row| row.get(0))?;
-            assert!(pools::has_room(conn, pools::list(conn, node)?[0].id)?);
+            assert!(pools::has_room(
+                conn,
+                &pools::list(conn, node)?[0],
+                &HashSet::new()
+            )?);
             Ok((names, row, addresses))
         });
         let (names, row, addresses) = check.await.expect(place);

@@ -99,7 +99,7 @@ async fn a_key_and_an_allowed_ip_have_one_owner_on_a_node() {
         taken.await,
         Err(StoreError::Conflict {
             what: "allowed IP",
-            other: owner
+            other: format!("{owner}: 10.8.0.0/32")
         })
     );
     let row = fixture
@@ -125,7 +125,7 @@ async fn a_deleted_peer_leaves_a_tombstone_that_a_new_one_ends() {
         generation::bump(tx, node)?;
         peers::delete(tx, id, NOW_S)?;
         assert_eq!(count()?, 0);
-        tombstones::touch_signed(tx, node, &KEY, NOW_S + 5)?;
+        tombstones::touch_signed(tx, node, &KEY, NOW_S + 5, NOW_S + 305)?;
         let left = tombstones::list(tx, node)?;
         assert_eq!((left.len(), left[0].last_signed_at), (1, NOW_S + 5));
         assert!(peer_nodes::desired(tx, tx.sealer(), node)?.is_empty());
@@ -266,4 +266,33 @@ async fn checkpoints_follow_their_key() {
         Ok((read.rx_bytes_total, read.ifindex))
     });
     assert_eq!(outcome.await, Ok((10, Some(7))));
+}
+
+#[tokio::test]
+async fn a_request_without_an_answer_is_in_doubt_until_one_is_answered() {
+    let fixture = Fixture::new();
+    let node = fixture.node("node-1", &["10.8.0.0/24"]).await;
+    let add = fixture
+        .store
+        .write(move |tx| add_peer(tx, node, "laptop", KEY));
+    add.await.expect("a peer");
+    let doubts = async || {
+        let read = fixture
+            .store
+            .read(move |conn| tombstones::doubts(conn, node));
+        read.await.expect("doubts")
+    };
+    let sign = |at_s| {
+        move |tx: &crate::store::WriteTx<'_>| {
+            tombstones::touch_signed(tx, node, &KEY, at_s, at_s + 300)
+        }
+    };
+    fixture.store.write(sign(NOW_S)).await.expect("noted");
+    fixture.store.write(sign(NOW_S + 9)).await.expect("noted");
+    assert_eq!(doubts().await, [(KEY, NOW_S + 309)]);
+    let answered = fixture
+        .store
+        .write(move |tx| tombstones::answered(tx, node, &KEY));
+    answered.await.expect("noted");
+    assert!(doubts().await.is_empty());
 }
