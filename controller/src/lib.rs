@@ -15,6 +15,7 @@ pub mod domain;
 pub mod events;
 pub mod facade;
 pub mod failpoint;
+pub mod metrics;
 pub mod run;
 pub mod services;
 pub mod store;

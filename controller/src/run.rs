@@ -1,5 +1,6 @@
 //! Builds the controller, runs it, and lets it finish.
 
+mod fleet;
 mod grpc;
 mod local_node;
 
@@ -21,6 +22,7 @@ use crate::{
     dispatch::{Dispatch, DispatchOptions},
     events::EventBus,
     facade::{self, BindError, Listener, Readiness, Server},
+    metrics::{self, Metrics},
     services::{
         Core, ServiceOptions,
         auth::{AdminTokenError, ensure_admin_token},
@@ -81,8 +83,9 @@ async fn run_async(config: Config) -> Result<(), RunError> {
         signal(SignalKind::interrupt())?,
     );
     let clock = WallClock::system();
-    let store = open_store(&config, now_s(&clock)).await?;
-    let outcome = run_on(config, &store, clock, signals).await;
+    let metrics = Metrics::new();
+    let store = open_store(&config, metrics.clone(), now_s(&clock)).await?;
+    let outcome = run_on(config, &store, (clock, metrics), signals).await;
     store.close().await;
     outcome
 }
@@ -90,11 +93,15 @@ async fn run_async(config: Config) -> Result<(), RunError> {
 async fn run_on(
     config: Config,
     store: &Store,
-    clock: WallClock,
+    (clock, metrics): (WallClock, Metrics),
     mut signals: (Signal, Signal),
 ) -> Result<(), RunError> {
     // Bound first: a port in use fails before anything is changed.
-    let listener = Listener::bind(config.listen, config.tls.as_ref()).await?;
+    let listener = Listener::bind("--listen", config.listen, config.tls.as_ref()).await?;
+    let metrics_listener = match config.metrics_listen {
+        Some(address) => Some(Listener::bind("--metrics-listen", address, None).await?),
+        None => None,
+    };
     let grpc = match &config.grpc_listen {
         Some(address) => Some(GrpcListener::bind(address).await?),
         None => None,
@@ -103,22 +110,33 @@ async fn run_on(
     if let Some(agent) = &config.local_agent {
         local_node::ensure(store, agent, now_s(&clock)).await?;
     }
-    let core = start_core(&config, store, clock).await?;
+    let core = start_core(&config, store, clock, metrics.clone()).await?;
 
     let stop = CancellationToken::new();
-    let server = Server::new(router(&core), stop.clone());
+    let server = Server::new(router(&core, metrics.clone()), stop.clone());
     warn_if_in_the_clear(&config);
-    tracing::info!("listening on {}", listener.url()?);
     let mut parts = JoinSet::new();
+    if let Some(listener) = metrics_listener {
+        tracing::info!("metrics at {}/metrics", listener.url()?);
+        let page = metrics_page(metrics, &core);
+        let accepting = Server::new(page, stop.clone()).accept_on(listener);
+        parts.spawn(async move {
+            accepting.await;
+            "the metrics listener"
+        });
+    }
+    if let Some(grpc) = grpc {
+        tracing::info!("the inner services listen on {grpc}");
+        parts.spawn(grpc.serve(Arc::clone(&core), stop.clone()));
+    }
+
+    // Last: whoever waits for this line finds everything there.
+    tracing::info!("listening on {}", listener.url()?);
     let accepting = server.clone().accept_on(listener);
     parts.spawn(async move {
         accepting.await;
         "the REST listener"
     });
-    if let Some(grpc) = grpc {
-        tracing::info!("the inner services listen on {grpc}");
-        parts.spawn(grpc.serve(Arc::clone(&core), stop.clone()));
-    }
 
     let outcome = tokio::select! {
         name = stopped(&mut signals) => {
@@ -133,9 +151,10 @@ async fn run_on(
     outcome
 }
 
-async fn open_store(config: &Config, now_s: i64) -> Result<Store, RunError> {
+async fn open_store(config: &Config, metrics: Metrics, now_s: i64) -> Result<Store, RunError> {
     let options = StoreOptions {
         master_key: config.master_key.clone(),
+        on_commit: Some(Arc::new(move |took| metrics.committed(took))),
         ..StoreOptions::new(&config.data_dir)
     };
     let opening = tokio::task::spawn_blocking(move || Store::open(&options, now_s));
@@ -147,11 +166,13 @@ async fn start_core(
     config: &Config,
     store: &Store,
     clock: WallClock,
+    metrics: Metrics,
 ) -> Result<Arc<Core>, StoreError> {
     let events = EventBus::new(clock.clone());
     let options = DispatchOptions {
         poll_interval: config.poll_interval,
         online_window: config.online_window,
+        metrics,
     };
     let (store, log) = (store.clone(), events.clone());
     let dispatch = Dispatch::start(store.clone(), log, clock.clone(), options).await?;
@@ -162,11 +183,20 @@ async fn start_core(
     Ok(Core::new(store, dispatch, events, clock, options))
 }
 
-fn router(core: &Arc<Core>) -> axum::Router {
+fn metrics_page(metrics: Metrics, core: &Arc<Core>) -> axum::Router {
+    let core = Arc::clone(core);
+    metrics::router(metrics, move || {
+        let core = Arc::clone(&core);
+        async move { fleet::look(&core).await }
+    })
+}
+
+fn router(core: &Arc<Core>, metrics: Metrics) -> axum::Router {
     facade::router(
         NodeServiceServer::new(Nodes::new(Arc::clone(core))),
         PeerServiceServer::new(Peers::new(Arc::clone(core))),
         readiness(core.store.clone()),
+        metrics,
     )
 }
 

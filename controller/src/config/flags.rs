@@ -45,6 +45,10 @@ pub(super) struct Flags {
     #[arg(long, env = "WGFLEET_GRPC_LISTEN", value_name = "ADDR")]
     pub(super) grpc_listen: Option<String>,
 
+    /// Serve metrics for Prometheus at /metrics there: ADDR:PORT [default: off]
+    #[arg(long, env = "WGFLEET_METRICS_LISTEN", value_name = "ADDR:PORT")]
+    pub(super) metrics_listen: Option<String>,
+
     /// Form of the log on standard error [default: text]
     #[arg(long, env = "WGFLEET_LOG_FORMAT")]
     pub(super) log_format: Option<LogFormat>,
@@ -80,6 +84,7 @@ struct File {
     poll_interval: Option<String>,
     online_window: Option<String>,
     grpc_listen: Option<String>,
+    metrics_listen: Option<String>,
     log_format: Option<LogFormat>,
     local_agent: Option<String>,
     local_secret_file: Option<PathBuf>,
@@ -113,6 +118,7 @@ impl Flags {
             poll_interval: flags.poll_interval.or(file.poll_interval),
             online_window: flags.online_window.or(file.online_window),
             grpc_listen: flags.grpc_listen.or(file.grpc_listen),
+            metrics_listen: flags.metrics_listen.or(file.metrics_listen),
             log_format: flags.log_format.or(file.log_format),
             local_agent: flags.local_agent.or(file.local_agent),
             local_secret_file: flags.local_secret_file.or(file.local_secret_file),

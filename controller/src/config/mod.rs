@@ -48,6 +48,8 @@ pub struct Config {
     pub online_window: Duration,
     /// Where the inner services listen too.
     pub grpc_listen: Option<GrpcListen>,
+    /// Where Prometheus finds the metrics.
+    pub metrics_listen: Option<SocketAddr>,
     /// The agent on this host.
     pub local_agent: Option<LocalAgent>,
     /// Form of the log.
@@ -108,7 +110,10 @@ impl Config {
         let master_key = flags.master_key_file;
         let master_key = master_key.unwrap_or_else(|| data_dir.join(MASTER_KEY_FILE));
         Ok(Self {
-            listen: listen(flags.listen.as_deref().unwrap_or(DEFAULT_LISTEN))?,
+            listen: listen(
+                "--listen",
+                flags.listen.as_deref().unwrap_or(DEFAULT_LISTEN),
+            )?,
             tls: tls(flags.tls_cert, flags.tls_key)?,
             data_dir,
             master_key: MasterKeySource::File(master_key),
@@ -117,17 +122,22 @@ impl Config {
             online_window: duration("--online-window", flags.online_window, MIN_ONLINE_WINDOW)?
                 .unwrap_or(DEFAULT_ONLINE_WINDOW),
             grpc_listen: flags.grpc_listen.as_deref().map(grpc_listen).transpose()?,
+            metrics_listen: flags
+                .metrics_listen
+                .as_deref()
+                .map(|text| listen("--metrics-listen", text))
+                .transpose()?,
             local_agent: local::agent(flags.local_agent, flags.local_secret_file)?,
             log_format: flags.log_format.unwrap_or_default(),
         })
     }
 }
 
-fn listen(text: &str) -> Result<SocketAddr, ConfigError> {
+fn listen(name: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
     text.parse().map_err(|_| {
         let reason =
             format!("{text:?} is no place to listen; give ADDRESS:PORT, such as 127.0.0.1:10086");
-        ConfigError::value("--listen", reason)
+        ConfigError::value(name, reason)
     })
 }
 

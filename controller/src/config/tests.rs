@@ -92,10 +92,7 @@ fn bad_values_are_named() {
             "{args:?}: {message}"
         );
     }
-    assert!(matches!(
-        load(&["--metrics-listen", "a"]),
-        Err(ConfigError::Flags(_))
-    ));
+    assert!(refused(&["--metrics-listen", "a"]).starts_with("--metrics-listen: "));
     assert!(matches!(load(&["sevre"]), Err(ConfigError::Flags(_))));
 }
 

@@ -22,6 +22,7 @@ use crate::{
         status::{Fault, Poll},
     },
     failpoint,
+    metrics::PollOutcome,
     store::{
         StoreError,
         agents::{self, Slot},
@@ -62,6 +63,7 @@ impl Worker {
 
     /// Reads the node. Whether it could be read; its status follows either way.
     pub(super) async fn poll(&mut self) -> Result<bool, StoreError> {
+        let began = Instant::now();
         let mut outcome = self.read_node().await;
         if let Err(poll) = &outcome
             && poll::is_wrong_secret(poll)
@@ -82,6 +84,9 @@ impl Worker {
         };
         let verdict = outcome.as_ref().err().cloned().unwrap_or(verdict);
         let good = outcome.is_ok();
+        self.shared
+            .metrics
+            .polled(counted(&verdict), began.elapsed());
         self.note_poll(&verdict, outcome.as_ref().ok()).await?;
         self.dump = outcome.ok().map(|seen| seen.peers);
         Ok(good)
@@ -399,4 +404,12 @@ fn consent(node: &NodeRow) -> Consent {
 
 fn unusable(why: &str) -> Poll {
     Poll::Faulty(Fault::Reported(why.to_owned()))
+}
+
+const fn counted(verdict: &Poll) -> PollOutcome {
+    match verdict {
+        Poll::Good => PollOutcome::Good,
+        Poll::Missed(_) => PollOutcome::Missed,
+        Poll::Faulty(_) => PollOutcome::Faulty,
+    }
 }

@@ -31,6 +31,7 @@ use crate::{
     agent_client::WallClock,
     domain::plan::{Consent, Plan},
     events::EventBus,
+    metrics::Metrics,
     store::{NodeId, Store, StoreError, meta, node_status, nodes},
 };
 
@@ -47,12 +48,14 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 const DUMPS_AT_ONCE: usize = 64;
 
 /// How workers behave.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct DispatchOptions {
     /// From the beginning of one poll to that of the next.
     pub poll_interval: Duration,
     /// A peer whose last handshake is no older is online.
     pub online_window: Duration,
+    /// Where polls and writes are counted.
+    pub metrics: Metrics,
 }
 
 impl Default for DispatchOptions {
@@ -60,6 +63,7 @@ impl Default for DispatchOptions {
         Self {
             poll_interval: Duration::from_secs(10),
             online_window: Duration::from_secs(180),
+            metrics: Metrics::new(),
         }
     }
 }
@@ -82,6 +86,7 @@ struct Shared {
     events: EventBus,
     clock: WallClock,
     options: DispatchOptions,
+    metrics: Metrics,
     clients: Clients,
     dumps: Semaphore,
     workers: Mutex<HashMap<NodeId, WorkerHandle>>,
@@ -237,6 +242,7 @@ impl Dispatch {
             events,
             clients: Clients::new(clock.clone()),
             clock,
+            metrics: options.metrics.clone(),
             options,
             dumps: Semaphore::new(DUMPS_AT_ONCE),
             workers: Mutex::default(),
@@ -333,6 +339,14 @@ impl Dispatch {
     #[must_use]
     pub fn worker(&self, node: NodeId) -> Option<WorkerView> {
         self.workers().get(&node).map(WorkerHandle::view)
+    }
+
+    /// A look at all workers.
+    #[must_use]
+    pub fn workers_now(&self) -> Vec<(NodeId, WorkerView)> {
+        let workers = self.workers();
+        let view = |(node, handle): (&NodeId, &WorkerHandle)| (*node, handle.view());
+        workers.iter().map(view).collect()
     }
 
     /// How the node was last seen: fresher than the store, which has it from the last checkpoint or

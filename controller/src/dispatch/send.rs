@@ -10,6 +10,7 @@ use crate::{
     agent_client::{AgentClient, AgentError},
     domain::plan::{Call, Change, Phase},
     failpoint,
+    metrics::{Outcome, WriteKind},
     store::{NodeId, StoreError, tombstones},
 };
 
@@ -130,7 +131,9 @@ impl Target<'_> {
     }
 
     async fn call_by_key(&self, call: &Call) -> (PublicKey, Result<(), AgentError>) {
-        (call.public_key(), self.call(call).await)
+        let answer = self.call(call).await;
+        self.shared.metrics.wrote(kind(call), counted(&answer));
+        (call.public_key(), answer)
     }
 
     async fn call(&self, call: &Call) -> Result<(), AgentError> {
@@ -156,4 +159,20 @@ const fn is_silence(error: &AgentError) -> bool {
         error,
         AgentError::Unreachable { .. } | AgentError::TimedOut(_) | AgentError::Closed
     )
+}
+
+const fn kind(call: &Call) -> WriteKind {
+    match call {
+        Call::Add(_) => WriteKind::Add,
+        Call::Update(..) => WriteKind::Update,
+        Call::Remove(_) => WriteKind::Remove,
+    }
+}
+
+const fn counted(answer: &Result<(), AgentError>) -> Outcome {
+    match answer {
+        Ok(()) => Outcome::Applied,
+        Err(error) if is_silence(error) => Outcome::Unanswered,
+        Err(_) => Outcome::Refused,
+    }
 }

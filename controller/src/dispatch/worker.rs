@@ -165,7 +165,7 @@ impl Worker {
                 Some(command) = commands.recv() => Turn::Command(command),
                 () = handle.wake.notified() => Turn::Look { poll: false },
                 () = sleep_until(retry_at), if retry_at.is_some() => Turn::Look { poll: true },
-                _ = beat.tick(), if enabled => Turn::Beat,
+                due = beat.tick(), if enabled => Turn::Beat { due },
             };
             // What is under way when the worker is stopped is dropped; a request that was sent all
             // the same is accounted for by the time it was signed.
@@ -196,7 +196,8 @@ impl Worker {
             }
             Turn::Look { .. } if !self.row.settings.enabled => self.show(WorkerState::Stopped),
             Turn::Look { poll } => self.look(poll, handle).await,
-            Turn::Beat => {
+            Turn::Beat { due } => {
+                self.shared.metrics.poll_began(due.elapsed());
                 // One good poll makes up for earlier failures.
                 self.retry_at = None;
                 self.look(true, handle).await;
@@ -231,8 +232,13 @@ impl Worker {
 
 enum Turn {
     Command(Command),
-    Look { poll: bool },
-    Beat,
+    Look {
+        poll: bool,
+    },
+    Beat {
+        /// When it should have begun.
+        due: Instant,
+    },
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -12,6 +12,7 @@ mod clients;
 mod connections;
 mod health;
 mod input;
+mod latency;
 mod nodes;
 mod peers;
 mod problem;
@@ -33,6 +34,8 @@ use wgfleet_proto::v1::{
 pub use caller::{SOURCE_KEY, Source};
 pub use health::Readiness;
 use problem::Problem;
+
+use crate::metrics::Metrics;
 pub use server::{BindError, DRAIN, Listener, Server};
 pub use tls::{TlsError, TlsFiles};
 
@@ -51,6 +54,7 @@ pub fn router(
     nodes: NodeServiceServer<impl NodeService>,
     peers: PeerServiceServer<impl PeerService>,
     ready: Readiness,
+    metrics: Metrics,
 ) -> Router {
     let facade = Facade {
         nodes: clients::nodes(nodes),
@@ -60,7 +64,9 @@ pub fn router(
     Router::new()
         .nest("/api/v1", nodes::routes().merge(peers::routes()))
         .merge(health::routes())
+        .route_layer(middleware::from_fn(latency::name_route))
         .fallback(no_such_route)
+        .layer(middleware::from_fn_with_state(metrics, latency::measure))
         .layer(middleware::from_fn(request_id::layer))
         .with_state(facade)
 }

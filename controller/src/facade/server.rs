@@ -37,13 +37,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Somebody else does.
-    #[error("{0} is in use; stop what listens there or choose another place with --listen")]
-    InUse(SocketAddr),
+    #[error("{address} is in use; stop what listens there or choose another place with {flag}")]
+    InUse {
+        /// Where.
+        address: SocketAddr,
+        /// The flag that says where.
+        flag: &'static str,
+    },
     /// Another reason.
-    #[error("cannot listen on {address}: {source}; choose another place with --listen")]
+    #[error("cannot listen on {address}: {source}; choose another place with {flag}")]
     Failed {
         /// Where.
         address: SocketAddr,
+        /// The flag that says where.
+        flag: &'static str,
         /// Why.
         #[source]
         source: io::Error,
@@ -60,16 +67,25 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds `address`; port 0 lets the system choose. With `tls`, speaks nothing else.
+    /// Binds `address`, which `flag` gave; port 0 lets the system choose. With `tls`, speaks nothing
+    /// else.
     ///
     /// # Errors
     /// See [`BindError`].
-    pub async fn bind(address: SocketAddr, tls: Option<&TlsFiles>) -> Result<Self, BindError> {
+    pub async fn bind(
+        flag: &'static str,
+        address: SocketAddr,
+        tls: Option<&TlsFiles>,
+    ) -> Result<Self, BindError> {
         let tls = tls.map(TlsFiles::acceptor).transpose()?;
         let bound = TcpListener::bind(address).await;
         let tcp = bound.map_err(|source| match source.kind() {
-            io::ErrorKind::AddrInUse => BindError::InUse(address),
-            _ => BindError::Failed { address, source },
+            io::ErrorKind::AddrInUse => BindError::InUse { address, flag },
+            _ => BindError::Failed {
+                address,
+                flag,
+                source,
+            },
         })?;
         Ok(Self { tcp, tls })
     }

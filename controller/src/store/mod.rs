@@ -83,6 +83,7 @@ impl Store {
             conn: opened.writer,
             sealer: Arc::clone(&sealer),
             lock: opened.lock,
+            on_commit: options.on_commit.clone(),
         };
         thread::Builder::new()
             .name("store-writer".into())
@@ -145,6 +146,8 @@ impl Store {
     /// Finishes the writes that wait, empties the log into the file and stops. Later calls get
     /// [`StoreError::Closed`].
     pub async fn close(&self) {
+        // First: the last connection to close tidies the log away, and only the writer's can.
+        self.0.readers.close();
         let (closed, done) = oneshot::channel();
         if self
             .0
@@ -155,6 +158,5 @@ impl Store {
         {
             let _ = done.await;
         }
-        self.0.readers.close();
     }
 }

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -28,7 +29,7 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const FULL_CHECK_MAX_BYTES: u64 = 256 << 20;
 
 /// How to open a store.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StoreOptions {
     /// Where everything lives; made with mode 0700 when absent.
     pub data_dir: PathBuf,
@@ -40,6 +41,8 @@ pub struct StoreOptions {
     pub busy_timeout: Duration,
     /// Most commands that wait for the writer.
     pub queue_depth: usize,
+    /// Told how long each group of changes took to commit. Called on the writer's thread.
+    pub on_commit: Option<Arc<dyn Fn(Duration) + Send + Sync>>,
     /// Waits for writes on a blocking thread, which keeps tokio's paused clock from running ahead of
     /// them. For tests.
     pub hold_paused_clock: bool,
@@ -56,6 +59,7 @@ impl StoreOptions {
             readers: 4,
             busy_timeout: Duration::from_secs(2),
             queue_depth: 1024,
+            on_commit: None,
             hold_paused_clock: false,
         }
     }

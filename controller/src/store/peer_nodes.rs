@@ -275,6 +275,46 @@ pub fn unsettled(conn: &Connection, node: NodeId) -> Result<Unsettled, StoreErro
     })?)
 }
 
+/// How peers stand over all nodes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SyncCounts {
+    /// As declared.
+    pub applied: u64,
+    /// On their way.
+    pub pending: u64,
+    /// Refused by their node.
+    pub failed: u64,
+    /// Keys that are not as declared, tombstones among them.
+    pub queued: u64,
+    /// When the oldest of those was changed, Unix seconds.
+    pub oldest_change_at: Option<i64>,
+}
+
+/// How peers stand over all nodes. Costs as much as there is unsettled, however many there are.
+///
+/// # Errors
+/// When they can't be read.
+pub fn sync_counts(conn: &Connection) -> Result<SyncCounts, StoreError> {
+    let mut select = conn.prepare_cached(
+        "SELECT (SELECT coalesce(sum(peer_count), 0) FROM nodes), \
+         count(pn.peer_id) FILTER (WHERE pn.sync_state = 'pending'), \
+         count(pn.peer_id) FILTER (WHERE pn.sync_state = 'failed'), count(*), \
+         min(coalesce(pn.deleted_at, p.updated_at)) \
+         FROM peer_nodes pn LEFT JOIN peers p ON p.id = pn.peer_id \
+         WHERE pn.sync_state <> 'applied'",
+    )?;
+    Ok(select.query_row([], |row| {
+        let (all, pending, failed) = (unsigned(row, 0)?, unsigned(row, 1)?, unsigned(row, 2)?);
+        Ok(SyncCounts {
+            applied: all.saturating_sub(pending + failed),
+            pending,
+            failed,
+            queued: unsigned(row, 3)?,
+            oldest_change_at: row.get(4)?,
+        })
+    })?)
+}
+
 /// Everything a node should have, tombstones apart, with preshared keys opened.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ use std::{
     ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
@@ -64,6 +65,7 @@ pub(super) struct Owned {
     pub sealer: Arc<Sealer>,
     /// Other processes stay out as long as this one may still write.
     pub lock: File,
+    pub on_commit: Option<Arc<dyn Fn(Duration) + Send + Sync>>,
 }
 
 struct Pending<T, F> {
@@ -110,14 +112,23 @@ where
 
 /// The writer's thread, until it is told to close or nobody can send any more.
 pub(super) fn run(mut queue: mpsc::Receiver<Message>, owned: Owned) {
-    let Owned { conn, sealer, lock } = owned;
+    let Owned {
+        conn,
+        sealer,
+        lock,
+        on_commit,
+    } = owned;
     let mut group = Vec::with_capacity(MAX_GROUP);
     let mut closing = None;
     while closing.is_none()
         && let Some(first) = queue.blocking_recv()
     {
         closing = gather(first, &mut queue, &mut group);
+        let began = Instant::now();
         let outcome = commit(&conn, &sealer, &mut group);
+        if let Some(told) = on_commit.as_ref().filter(|_| !group.is_empty()) {
+            told(began.elapsed());
+        }
         failpoint!("store.before_ack");
         for command in group.drain(..) {
             command.acknowledge(outcome.clone());

@@ -31,6 +31,7 @@ fn over(fake: &Fake) -> Router {
         NodeServiceServer::new(fake.clone()),
         PeerServiceServer::new(fake.clone()),
         Readiness::new(move || async move { ready }),
+        crate::metrics::Metrics::new(),
     )
 }
 

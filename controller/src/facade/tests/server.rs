@@ -24,7 +24,7 @@ struct Running {
 }
 
 async fn start(tls: Option<&TlsFiles>) -> Running {
-    let bound = Listener::bind(([127, 0, 0, 1], 0).into(), tls).await;
+    let bound = Listener::bind("--listen", ([127, 0, 0, 1], 0).into(), tls).await;
     let listener = bound.unwrap_or_else(|error| panic!("{error}"));
     let url = listener.url().expect("an address");
     let (scheme, address) = url.split_once("://").expect("a URL");
@@ -82,8 +82,8 @@ async fn two_requests_are_never_made_of_one() {
 async fn a_port_in_use_is_named() {
     let running = start(None).await;
     let address = running.address.parse().expect("an address");
-    let bound = Listener::bind(address, None).await;
-    assert!(matches!(bound, Err(BindError::InUse(taken)) if taken == address));
+    let bound = Listener::bind("--listen", address, None).await;
+    assert!(matches!(bound, Err(BindError::InUse { address: taken, .. }) if taken == address));
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn unusable_certificates_are_named() {
         key: empty,
     };
     for files in [missing, files] {
-        let bound = Listener::bind(([127, 0, 0, 1], 0).into(), Some(&files)).await;
+        let bound = Listener::bind("--listen", ([127, 0, 0, 1], 0).into(), Some(&files)).await;
         let Err(BindError::Tls(TlsError::Certificate { path, .. })) = bound else {
             panic!("a certificate that can't be used is refused");
         };

@@ -47,6 +47,8 @@ async fn an_empty_directory_becomes_a_store() {
     }
     let id = fixture.store.read(meta::store_id).await.expect("an id");
     fixture.store.close().await;
+    let log = fixture.dir.path().join("controller.db-wal");
+    assert!(!log.exists(), "all is in one file once the store is closed");
     let again = open(fixture.dir.path()).expect("the same store");
     assert_eq!(again.read(meta::store_id).await.expect("an id"), id);
 }
