@@ -2,6 +2,7 @@
 
 mod fleet;
 mod grpc;
+mod housekeeping;
 mod local_node;
 
 use std::{io, sync::Arc, time::Duration};
@@ -11,9 +12,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use wgfleet_proto::v1::{
-    node_service_server::NodeServiceServer, peer_service_server::PeerServiceServer,
-};
+use wgfleet_proto::v1::node_service_server::NodeServiceServer;
 
 use self::grpc::{GrpcError, GrpcListener};
 use crate::{
@@ -130,6 +129,8 @@ async fn run_on(
         parts.spawn(grpc.serve(Arc::clone(&core), stop.clone()));
     }
 
+    parts.spawn(housekeeping::run(Arc::clone(&core), stop.clone()));
+
     // Last: whoever waits for this line finds everything there.
     tracing::info!("listening on {}", listener.url()?);
     let accepting = server.clone().accept_on(listener);
@@ -194,7 +195,7 @@ fn metrics_page(metrics: Metrics, core: &Arc<Core>) -> axum::Router {
 fn router(core: &Arc<Core>, metrics: Metrics) -> axum::Router {
     facade::router(
         NodeServiceServer::new(Nodes::new(Arc::clone(core))),
-        PeerServiceServer::new(Peers::new(Arc::clone(core))),
+        Peers::server(Arc::clone(core)),
         readiness(core.store.clone()),
         metrics,
     )

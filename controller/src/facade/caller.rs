@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::{
     extract::FromRequestParts,
-    http::{header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
 };
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 
@@ -13,6 +13,8 @@ use super::{problem::Problem, request_id::RequestId};
 /// Metadata that tells a service where a call comes from.
 pub const SOURCE_KEY: &str = "x-wgfleet-source";
 const REQUEST_ID_KEY: &str = "x-request-id";
+/// Header, and metadata, by which a request that is sent again is known.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// The address a connection came from; the server puts it into each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +55,61 @@ impl<S: Sync> FromRequestParts<S> for Caller {
         {
             metadata.insert(REQUEST_ID_KEY, id);
         }
+        if parts.method == Method::POST
+            && let Some(key) = once_at_most(&parts.headers, IDEMPOTENCY_KEY)?
+        {
+            let key = ascii(key.as_bytes()).ok_or_else(|| bad_header(IDEMPOTENCY_KEY))?;
+            metadata.insert(IDEMPOTENCY_KEY, key);
+        }
         Ok(Self(metadata))
     }
+}
+
+/// The versions a caller will change, from `If-Match`; none is any.
+pub(super) struct IfMatch(pub(super) Vec<String>);
+
+impl<S: Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let bad = || bad_header("if-match");
+        let mut tags = Vec::new();
+        for value in parts.headers.get_all(header::IF_MATCH) {
+            for tag in value.to_str().map_err(|_| bad())?.split(',') {
+                tags.push(tag_of(tag.trim()).ok_or_else(bad)?);
+            }
+        }
+        Ok(Self(tags))
+    }
+}
+
+/// A weak tag is kept with its mark, so that it matches nothing: changes need a strong one.
+fn tag_of(text: &str) -> Option<String> {
+    if text == "*" || text.starts_with("W/\"") {
+        return Some(text.to_owned());
+    }
+    // The tag as it stands in a document is good enough; in a header it should have quotes.
+    let quoted = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    let inner = quoted.unwrap_or(text);
+    (!inner.is_empty() && !inner.contains('"')).then(|| inner.to_owned())
+}
+
+fn once_at_most<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+) -> Result<Option<&'a HeaderValue>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    match values.next() {
+        None => Ok(value),
+        Some(_) => Err(bad_header(name)),
+    }
+}
+
+fn bad_header(name: &'static str) -> Problem {
+    Problem::invalid_field(name, format!("the header {name} can't be read"))
 }
 
 fn ascii(bytes: &[u8]) -> Option<MetadataValue<Ascii>> {

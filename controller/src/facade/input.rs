@@ -17,6 +17,8 @@ use super::problem::Problem;
 
 /// Most bytes of a body.
 pub(super) const MAX_BODY_BYTES: usize = 256 * 1024;
+/// Most bytes of a body with many things in it.
+pub(super) const MAX_BULK_BYTES: usize = 16 << 20;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -27,7 +29,18 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        parse(&read(request.into_body()).await?).map(Self)
+        parse(&read(request.into_body(), MAX_BODY_BYTES).await?).map(Self)
+    }
+}
+
+/// The same for many things at once.
+pub(super) struct BulkInput<T>(pub(super) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for BulkInput<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        parse(&read(request.into_body(), MAX_BULK_BYTES).await?).map(Self)
     }
 }
 
@@ -38,14 +51,14 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for OptionalInput<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        let body = read(request.into_body()).await?;
+        let body = read(request.into_body(), MAX_BODY_BYTES).await?;
         let body = if body.is_empty() { b"{}" } else { &body[..] };
         parse(body).map(Self)
     }
 }
 
-async fn read(body: Body) -> Result<Bytes, Problem> {
-    let limited = Limited::new(body, MAX_BODY_BYTES).collect();
+async fn read(body: Body, max_bytes: usize) -> Result<Bytes, Problem> {
+    let limited = Limited::new(body, max_bytes).collect();
     let Ok(body) = tokio::time::timeout(BODY_TIMEOUT, limited).await else {
         let detail = "the body did not arrive in time";
         return Err(Problem::new(
@@ -57,7 +70,7 @@ async fn read(body: Body) -> Result<Bytes, Problem> {
     body.map(http_body_util::Collected::to_bytes)
         .map_err(|error| {
             if error.downcast_ref::<LengthLimitError>().is_some() {
-                let detail = format!("a body has at most {MAX_BODY_BYTES} bytes");
+                let detail = format!("a body has at most {max_bytes} bytes here");
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
             } else {
                 malformed("the body ended too early")

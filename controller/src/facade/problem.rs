@@ -57,6 +57,15 @@ impl Problem {
         }
     }
 
+    /// The same about a part of what was sent.
+    pub(super) fn inside(mut self, place: &str) -> Self {
+        self.field = Some(match self.field {
+            Some(field) => format!("{place}.{field}"),
+            None => place.to_owned(),
+        });
+        self
+    }
+
     pub(super) fn no_token() -> Self {
         let detail = "send the token in the header `Authorization: Bearer TOKEN`";
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
@@ -109,12 +118,34 @@ impl From<Status> for Problem {
             let value = status.metadata().get(key)?;
             value.to_str().ok().map(ToOwned::to_owned)
         };
+        let code = named(CODE_KEY).map_or(Cow::Borrowed(code), Cow::Owned);
         Self {
-            status: http,
-            code: named(CODE_KEY).map_or(Cow::Borrowed(code), Cow::Owned),
+            status: special(&code).unwrap_or(http),
+            code,
             detail: status.message().to_owned(),
             field: named(FIELD_KEY),
         }
+    }
+}
+
+/// A status with its stable code and field, as a service would have made it.
+pub(super) fn named(mut status: Status, code: &str, field: &str) -> Status {
+    for (key, value) in [(CODE_KEY, code), (FIELD_KEY, field)] {
+        if let Some(value) = Some(value).filter(|it| !it.is_empty())
+            && let Ok(value) = value.parse()
+        {
+            status.metadata_mut().insert(key, value);
+        }
+    }
+    status
+}
+
+/// Where HTTP has a status of its own for what gRPC has none for.
+fn special(code: &str) -> Option<StatusCode> {
+    match code {
+        "etag_mismatch" => Some(StatusCode::PRECONDITION_FAILED),
+        "idempotency_key_reused" => Some(StatusCode::UNPROCESSABLE_ENTITY),
+        _ => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What nodes and peers share in their JSON.
 
+use axum::http::{HeaderName, header};
 use serde::Serialize;
 use wgfleet_proto::v1::{self, PageInfo, SyncState};
 
@@ -55,4 +56,9 @@ pub(super) fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -
 /// Empty text is what protobuf has for none.
 pub(super) fn text(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
+}
+
+/// The header with the tag of a version.
+pub(super) fn etag(tag: &str) -> (HeaderName, String) {
+    (header::ETAG, format!("\"{tag}\""))
 }

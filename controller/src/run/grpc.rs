@@ -21,7 +21,7 @@ use tonic::{
 };
 use wgfleet_proto::v1::{
     dispatch_service_server::DispatchServiceServer, event_service_server::EventServiceServer,
-    node_service_server::NodeServiceServer, peer_service_server::PeerServiceServer,
+    node_service_server::NodeServiceServer,
 };
 
 use crate::{
@@ -110,7 +110,7 @@ fn router(core: &Arc<Core>) -> Router<Sourced> {
     Server::builder()
         .layer(InterceptorLayer::new(interceptor))
         .add_service(NodeServiceServer::new(Nodes::new(Arc::clone(core))))
-        .add_service(PeerServiceServer::new(Peers::new(Arc::clone(core))))
+        .add_service(Peers::server(Arc::clone(core)))
         .add_service(DispatchServiceServer::new(Workers::new(Arc::clone(core))))
         .add_service(EventServiceServer::new(Events::new(Arc::clone(core))))
 }

@@ -20,7 +20,7 @@ use serde_json::Value;
 use tonic::{Code, Status, metadata::MetadataMap};
 use zeroize::Zeroizing;
 
-use super::{Core, status::refuse};
+use super::{Core, once, status::refuse};
 use crate::store::{Role, Store, StoreError, TokenId, audit::AuditEntry, tokens};
 
 /// Metadata key of the address a request came from, for the audit. Set by the facade.
@@ -43,6 +43,8 @@ pub struct Caller {
     pub role: Role,
     /// Where they call from, as far as is known; empty otherwise.
     pub source: String,
+    /// What the request is known by when it is sent again.
+    pub idempotency_key: Option<String>,
 }
 
 impl Caller {
@@ -100,6 +102,7 @@ pub async fn authorize(
         name: token.name,
         role: token.role,
         source: source(metadata),
+        idempotency_key: idempotency_key(metadata),
     })
 }
 
@@ -207,6 +210,12 @@ fn source(metadata: &MetadataMap) -> String {
         .chars()
         .take(MAX_SOURCE_CHARS)
         .collect()
+}
+
+/// What is no text is kept as one that will be refused.
+fn idempotency_key(metadata: &MetadataMap) -> Option<String> {
+    let key = metadata.get(once::KEY)?;
+    Some(key.to_str().unwrap_or_default().to_owned())
 }
 
 const fn rank(role: Role) -> u8 {

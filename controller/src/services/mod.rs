@@ -11,8 +11,10 @@
 
 pub mod auth;
 pub mod dispatch_service;
+mod etag;
 pub mod event_service;
 pub mod nodes;
+pub mod once;
 pub mod peers;
 pub mod status;
 
@@ -21,6 +23,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Semaphore;
 use tonic::Status;
 
 use crate::{
@@ -29,6 +32,9 @@ use crate::{
     events::EventBus,
     store::{Connection, Store, StoreError, WriteTx},
 };
+
+/// Bulk requests that are worked on at a time.
+const BULK_AT_ONCE: usize = 2;
 
 /// How services behave.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +69,10 @@ pub struct Core {
     pub clock: WallClock,
     /// How to behave.
     pub options: ServiceOptions,
+    /// Requests under way that may be sent again.
+    pub running: once::Running,
+    /// Bulk requests at a time: what they hold in memory is bounded by it.
+    pub bulk: Semaphore,
 }
 
 impl Core {
@@ -81,6 +91,8 @@ impl Core {
             events,
             clock,
             options,
+            running: once::Running::default(),
+            bulk: Semaphore::new(BULK_AT_ONCE),
         })
     }
 

@@ -206,6 +206,8 @@ fn conflict(what: &'static str, message: String) -> Status {
         "agent URL" => ("agent_url_taken", Some("agent_url")),
         "secret" => ("secret_taken", Some("secret")),
         "address" | "allowed IP" => ("address_taken", Some("allowed_ips")),
+        // Somebody else made the same request a moment ago; its answer is looked up.
+        "request" => ("request_running", None),
         "pool" => {
             let field = Some("ip_pool_cidr");
             return refuse(Code::InvalidArgument, "pool_invalid", field, message);

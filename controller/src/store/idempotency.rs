@@ -10,7 +10,7 @@ use super::{
 };
 
 /// What a request is known by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey {
     /// Whose request.
     pub token_id: String,
@@ -34,12 +34,13 @@ impl IdempotencyKey {
     }
 }
 
-/// What is known of a request.
+/// How long an answer is kept, in seconds.
+pub const LIFETIME_S: i64 = 24 * 3600;
+
+/// What is known of a request that was made before.
 pub enum Known {
-    /// The body is another one than the first time.
+    /// Its body was another one.
     OtherBody,
-    /// The first is under way.
-    Running,
     /// It was answered so.
     Answered(Zeroizing<Vec<u8>>),
 }
@@ -53,58 +54,74 @@ pub fn find(
     sealer: &Sealer,
     key: &IdempotencyKey,
     body_hash: &[u8; 32],
+    now_s: i64,
 ) -> Result<Option<Known>, StoreError> {
     let mut select = conn.prepare_cached(
         "SELECT body_hash, response FROM idempotency \
-         WHERE token_id = ?1 AND route = ?2 AND key = ?3",
+         WHERE token_id = ?1 AND route = ?2 AND key = ?3 AND created_at > ?4",
     )?;
-    let row: Option<([u8; 32], Option<Vec<u8>>)> = select
-        .query_row((&key.token_id, &key.route, &key.key), |row| {
+    let oldest_s = now_s.saturating_sub(LIFETIME_S);
+    let row: Option<([u8; 32], Vec<u8>)> = select
+        .query_row((&key.token_id, &key.route, &key.key, oldest_s), |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
         .optional()?;
     Ok(match row {
         None => None,
         Some((hash, _)) if hash != *body_hash => Some(Known::OtherBody),
-        Some((_, None)) => Some(Known::Running),
-        Some((_, Some(sealed))) => Some(Known::Answered(sealer.open(place(&key.row()), &sealed)?)),
+        Some((_, sealed)) => Some(Known::Answered(sealer.open(place(&key.row()), &sealed)?)),
     })
 }
 
-/// Notes a request, with its answer when the change is made in the same transaction.
+/// Notes a request with its answer, in the transaction that makes its change.
 ///
 /// # Errors
-/// [`StoreError::Conflict`] when the key is there already.
+/// [`StoreError::Conflict`] of "request" when it was made before.
 pub fn record(
     tx: &WriteTx<'_>,
     key: &IdempotencyKey,
     body_hash: &[u8; 32],
-    response: Option<&[u8]>,
+    response: &[u8],
     now_s: i64,
 ) -> Result<(), StoreError> {
-    let row = key.row();
-    let sealed = response
-        .map(|plain| tx.sealer().seal(place(&row), plain))
-        .transpose()?;
     tx.prepare_cached(
-        "INSERT INTO idempotency (token_id, route, key, body_hash, response, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "DELETE FROM idempotency \
+         WHERE token_id = ?1 AND route = ?2 AND key = ?3 AND created_at <= ?4",
     )?
     .execute((
         &key.token_id,
         &key.route,
         &key.key,
-        body_hash,
-        sealed,
-        now_s,
+        now_s.saturating_sub(LIFETIME_S),
     ))?;
+    let sealed = tx.sealer().seal(place(&key.row()), response)?;
+    let rows = tx
+        .prepare_cached(
+            "INSERT INTO idempotency (token_id, route, key, body_hash, response, created_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+        )?
+        .execute((
+            &key.token_id,
+            &key.route,
+            &key.key,
+            body_hash,
+            sealed,
+            now_s,
+        ))?;
+    if rows == 0 {
+        let other = "the same request before".into();
+        return Err(StoreError::Conflict {
+            what: "request",
+            other,
+        });
+    }
     Ok(())
 }
 
-/// Adds the answer to a request that was noted as under way.
+/// Replaces the answer of a request by the one its caller is about to get.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] when it was not noted.
+/// [`StoreError::NotFound`] when the request was not noted.
 pub fn answer(tx: &WriteTx<'_>, key: &IdempotencyKey, response: &[u8]) -> Result<(), StoreError> {
     let sealed = tx.sealer().seal(place(&key.row()), response)?;
     let rows = tx
@@ -115,20 +132,14 @@ pub fn answer(tx: &WriteTx<'_>, key: &IdempotencyKey, response: &[u8]) -> Result
     changed(rows, "request")
 }
 
-/// Forgets requests made before `before_s`.
+/// Forgets up to `limit` requests that are older than [`LIFETIME_S`]. How many it were.
 ///
 /// # Errors
 /// When it can't be written.
-pub fn prune(tx: &WriteTx<'_>, before_s: i64) -> Result<usize, StoreError> {
-    Ok(tx.execute("DELETE FROM idempotency WHERE created_at < ?1", [before_s])?)
-}
-
-/// Forgets requests that were under way when the program died; their change was not made.
-///
-/// # Errors
-/// When it can't be written.
-pub fn drop_running(tx: &WriteTx<'_>) -> Result<usize, StoreError> {
-    Ok(tx.execute("DELETE FROM idempotency WHERE response IS NULL", [])?)
+pub fn prune(tx: &WriteTx<'_>, now_s: i64, limit: u32) -> Result<usize, StoreError> {
+    let sql = "DELETE FROM idempotency WHERE (token_id, route, key) IN \
+               (SELECT token_id, route, key FROM idempotency WHERE created_at <= ?1 LIMIT ?2)";
+    Ok(tx.execute(sql, (now_s.saturating_sub(LIFETIME_S), limit))?)
 }
 
 const fn place(row: &str) -> Place<'_> {

@@ -36,6 +36,31 @@ impl<'a> WriteTx<'a> {
     pub const fn sealer(&self) -> &'a Sealer {
         self.sealer
     }
+
+    /// Makes a part of the change that may fail by itself: then what it wrote is taken back, and
+    /// what came before stays.
+    ///
+    /// # Errors
+    /// When the part can't be begun or ended; what `work` says is inside.
+    pub fn part<T, E>(
+        &self,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Result<T, E>, StoreError> {
+        let run = |sql: &str| self.conn.prepare_cached(sql)?.execute([]).map(drop);
+        run("SAVEPOINT part")?;
+        let outcome = work();
+        // On a full disk SQLite may have taken back the whole transaction by itself.
+        if self.conn.is_autocommit() {
+            return Err(StoreError::Unavailable(
+                "the transaction was taken back".into(),
+            ));
+        }
+        if outcome.is_err() {
+            run("ROLLBACK TO part")?;
+        }
+        run("RELEASE part")?;
+        Ok(outcome)
+    }
 }
 
 impl Deref for WriteTx<'_> {

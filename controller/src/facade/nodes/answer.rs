@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::HeaderName;
 use serde::Serialize;
 use wgfleet_proto::v1::{self, ChangeAction, NodeStatus, UnmanagedPeers};
 
 use super::super::{
-    shape::{Sync, text, word},
+    shape::{Sync, etag, text, word},
     time::Timestamp,
 };
 
@@ -67,6 +68,7 @@ pub(super) struct Node {
     warnings: Vec<String>,
     created_at: Timestamp,
     updated_at: Timestamp,
+    etag: String,
 }
 
 impl From<v1::Node> for Node {
@@ -105,6 +107,7 @@ impl From<v1::Node> for Node {
             warnings: node.warnings,
             created_at: Timestamp(node.created_at),
             updated_at: Timestamp(node.updated_at),
+            etag: node.etag,
         }
     }
 }
@@ -121,6 +124,10 @@ pub(super) struct Created {
 impl Created {
     pub(super) fn id(&self) -> &str {
         &self.node.id
+    }
+
+    pub(super) fn etag(&self) -> (HeaderName, String) {
+        etag(&self.node.etag)
     }
 }
 

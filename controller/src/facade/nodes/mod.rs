@@ -18,10 +18,10 @@ use self::{
 };
 use super::{
     Answer, Facade,
-    caller::Caller,
+    caller::{Caller, IfMatch},
     input::{Id, Input, OfNode, OptionalInput},
     query::Parameters,
-    shape::Page,
+    shape::{Page, etag},
 };
 
 const DELETE_PEERS: [(&str, v1::DeletePeers); 3] = [
@@ -70,7 +70,7 @@ async fn create(
     let answer = facade.nodes.create(caller.request(message)).await?;
     let created = Created::from(answer.into_inner());
     let location = format!("/api/v1/nodes/{}", created.id());
-    let headers = [(header::LOCATION, location)];
+    let headers = [(header::LOCATION, location), created.etag()];
     Ok((StatusCode::CREATED, headers, Json(created)))
 }
 
@@ -78,33 +78,45 @@ async fn read(
     State(mut facade): State<Facade>,
     caller: Caller,
     Id { id, .. }: Id<OfNode>,
-) -> Answer<Json<Node>> {
+) -> Answer<impl IntoResponse> {
     let message = v1::GetNodeRequest { id };
     let node = facade.nodes.get(caller.request(message)).await?;
-    Ok(Json(node.into_inner().into()))
+    Ok(tagged(node.into_inner()))
 }
 
 async fn update(
     State(mut facade): State<Facade>,
     caller: Caller,
     Id { id, .. }: Id<OfNode>,
+    IfMatch(if_match): IfMatch,
     Input(patch): Input<PatchNode>,
-) -> Answer<Json<Node>> {
-    let message = patch.message(id);
+) -> Answer<impl IntoResponse> {
+    let message = patch.message(id, if_match);
     let answer = facade.nodes.update(caller.request(message)).await?;
-    Ok(Json(answer.into_inner().node.unwrap_or_default().into()))
+    Ok(tagged(answer.into_inner().node.unwrap_or_default()))
+}
+
+/// A node with the tag of its version.
+fn tagged(node: v1::Node) -> impl IntoResponse {
+    let tag = etag(&node.etag);
+    ([tag], Json(Node::from(node)))
 }
 
 async fn delete(
     State(mut facade): State<Facade>,
     caller: Caller,
     Id { id, .. }: Id<OfNode>,
+    IfMatch(if_match): IfMatch,
     mut query: Parameters,
 ) -> Answer<Json<Deleted>> {
     let peers = query.word("peers", &DELETE_PEERS)?;
     query.finish()?;
     let peers = peers.unwrap_or(v1::DeletePeers::Refuse).into();
-    let message = v1::DeleteNodeRequest { id, peers };
+    let message = v1::DeleteNodeRequest {
+        id,
+        peers,
+        if_match,
+    };
     let answer = facade.nodes.delete(caller.request(message)).await?;
     Ok(Json(answer.into_inner().into()))
 }
@@ -113,20 +125,22 @@ async fn enable(
     State(mut facade): State<Facade>,
     caller: Caller,
     Id { id, .. }: Id<OfNode>,
-) -> Answer<Json<Node>> {
-    let message = v1::EnableNodeRequest { id };
+    IfMatch(if_match): IfMatch,
+) -> Answer<impl IntoResponse> {
+    let message = v1::EnableNodeRequest { id, if_match };
     let node = facade.nodes.enable(caller.request(message)).await?;
-    Ok(Json(node.into_inner().into()))
+    Ok(tagged(node.into_inner()))
 }
 
 async fn disable(
     State(mut facade): State<Facade>,
     caller: Caller,
     Id { id, .. }: Id<OfNode>,
-) -> Answer<Json<Node>> {
-    let message = v1::DisableNodeRequest { id };
+    IfMatch(if_match): IfMatch,
+) -> Answer<impl IntoResponse> {
+    let message = v1::DisableNodeRequest { id, if_match };
     let node = facade.nodes.disable(caller.request(message)).await?;
-    Ok(Json(node.into_inner().into()))
+    Ok(tagged(node.into_inner()))
 }
 
 async fn test(

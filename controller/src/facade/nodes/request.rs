@@ -97,7 +97,7 @@ pub(super) struct PatchNode {
 }
 
 impl PatchNode {
-    pub(super) fn message(self, id: String) -> v1::UpdateNodeRequest {
+    pub(super) fn message(self, id: String, if_match: Vec<String>) -> v1::UpdateNodeRequest {
         let list = |patch: Patch<Vec<String>>| {
             let values = patch.or_cleared(Vec::new())?;
             Some(v1::StringList { values })
@@ -123,6 +123,7 @@ impl PatchNode {
             persistent_keepalive: self.persistent_keepalive.or_cleared(0),
             tls_pin_sha256: self.tls_pin_sha256.or_cleared(String::new()),
             tls_ca_pem: self.tls_ca_pem.or_cleared(String::new()),
+            if_match,
         }
     }
 }

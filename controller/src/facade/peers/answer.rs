@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::HeaderName;
 use serde::Serialize;
 use wgfleet_proto::v1;
 
 use super::super::{
-    shape::{Sync, text},
+    shape::{Sync, etag, text},
     time::Timestamp,
 };
 
@@ -39,6 +40,7 @@ pub(super) struct Peer {
     tx_bytes_total: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
+    etag: String,
 }
 
 impl From<v1::Peer> for Peer {
@@ -70,6 +72,7 @@ impl From<v1::Peer> for Peer {
             tx_bytes_total: peer.tx_bytes_total,
             created_at: Timestamp(peer.created_at),
             updated_at: Timestamp(peer.updated_at),
+            etag: peer.etag,
         }
     }
 }
@@ -89,6 +92,10 @@ pub(super) struct Created {
 impl Created {
     pub(super) fn id(&self) -> &str {
         &self.peer.id
+    }
+
+    pub(super) fn etag(&self) -> (HeaderName, String) {
+        etag(&self.peer.etag)
     }
 }
 
@@ -111,6 +118,12 @@ pub(super) struct Updated {
     client_needs_config: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     preshared_key: Option<String>,
+}
+
+impl Updated {
+    pub(super) fn etag(&self) -> (HeaderName, String) {
+        etag(&self.peer.etag)
+    }
 }
 
 impl From<v1::UpdatePeerResponse> for Updated {

@@ -1,6 +1,7 @@
 //! `/api/v1/peers`.
 
 mod answer;
+mod bulk;
 mod request;
 
 use axum::{
@@ -18,11 +19,11 @@ use self::{
 };
 use super::{
     Answer, Facade,
-    caller::Caller,
+    caller::{Caller, IfMatch},
     input::{Id, Input, OfPeer},
     problem::Problem,
     query::Parameters,
-    shape::{Page, SYNC_STATES},
+    shape::{Page, SYNC_STATES, etag},
 };
 
 /// The words of `sort`; `-` is from the greatest down.
@@ -39,6 +40,8 @@ const SORTS: [(&str, PeerSort); 7] = [
 pub(super) fn routes() -> Router<Facade> {
     Router::new()
         .route("/peers", get(list).post(create))
+        .route("/peers/bulk/create", post(bulk::create))
+        .route("/peers/bulk/delete", post(bulk::delete))
         .route("/peers/{id}", get(read).patch(update).delete(delete))
         .route("/peers/{id}/enable", post(enable))
         .route("/peers/{id}/disable", post(disable))
@@ -81,7 +84,7 @@ async fn create(
     let answer = facade.peers.create(caller.request(message)).await?;
     let created = Created::from(answer.into_inner());
     let location = format!("/api/v1/peers/{}", created.id());
-    let headers = [(header::LOCATION, location)];
+    let headers = [(header::LOCATION, location), created.etag()];
     Ok((StatusCode::CREATED, headers, Json(created)))
 }
 
@@ -89,29 +92,32 @@ async fn read(
     State(mut facade): State<Facade>,
     caller: Caller,
     Id { id, .. }: Id<OfPeer>,
-) -> Answer<Json<Peer>> {
+) -> Answer<impl IntoResponse> {
     let message = v1::GetPeerRequest { id };
     let peer = facade.peers.get(caller.request(message)).await?;
-    Ok(Json(peer.into_inner().into()))
+    Ok(tagged(peer.into_inner()))
 }
 
 async fn update(
     State(mut facade): State<Facade>,
     caller: Caller,
     Id { id, .. }: Id<OfPeer>,
+    IfMatch(if_match): IfMatch,
     Input(patch): Input<PatchPeer>,
-) -> Answer<Json<Updated>> {
-    let message = patch.message(id);
+) -> Answer<impl IntoResponse> {
+    let message = patch.message(id, if_match);
     let answer = facade.peers.update(caller.request(message)).await?;
-    Ok(Json(answer.into_inner().into()))
+    let updated = Updated::from(answer.into_inner());
+    Ok(([updated.etag()], Json(updated)))
 }
 
 async fn delete(
     State(mut facade): State<Facade>,
     caller: Caller,
     Id { id, .. }: Id<OfPeer>,
+    IfMatch(if_match): IfMatch,
 ) -> Answer<Json<Deleted>> {
-    let message = v1::DeletePeerRequest { id };
+    let message = v1::DeletePeerRequest { id, if_match };
     let answer = facade.peers.delete(caller.request(message)).await?;
     Ok(Json(answer.into_inner().into()))
 }
@@ -120,20 +126,28 @@ async fn enable(
     State(mut facade): State<Facade>,
     caller: Caller,
     Id { id, .. }: Id<OfPeer>,
-) -> Answer<Json<Peer>> {
-    let message = v1::EnablePeerRequest { id };
+    IfMatch(if_match): IfMatch,
+) -> Answer<impl IntoResponse> {
+    let message = v1::EnablePeerRequest { id, if_match };
     let peer = facade.peers.enable(caller.request(message)).await?;
-    Ok(Json(peer.into_inner().into()))
+    Ok(tagged(peer.into_inner()))
 }
 
 async fn disable(
     State(mut facade): State<Facade>,
     caller: Caller,
     Id { id, .. }: Id<OfPeer>,
-) -> Answer<Json<Peer>> {
-    let message = v1::DisablePeerRequest { id };
+    IfMatch(if_match): IfMatch,
+) -> Answer<impl IntoResponse> {
+    let message = v1::DisablePeerRequest { id, if_match };
     let peer = facade.peers.disable(caller.request(message)).await?;
-    Ok(Json(peer.into_inner().into()))
+    Ok(tagged(peer.into_inner()))
+}
+
+/// A peer with the tag of its version.
+fn tagged(peer: v1::Peer) -> impl IntoResponse {
+    let tag = etag(&peer.etag);
+    ([tag], Json(Peer::from(peer)))
 }
 
 async fn config(

@@ -83,7 +83,7 @@ pub(super) struct PatchPeer {
 }
 
 impl PatchPeer {
-    pub(super) fn message(self, id: String) -> v1::UpdatePeerRequest {
+    pub(super) fn message(self, id: String, if_match: Vec<String>) -> v1::UpdatePeerRequest {
         let list = |patch: Patch<Vec<String>>| {
             let values = patch.or_cleared(Vec::new())?;
             Some(v1::StringList { values })
@@ -108,6 +108,7 @@ impl PatchPeer {
             dns: list(self.dns),
             mtu: self.mtu.or_cleared(0),
             client_allowed_ips: list(self.client_allowed_ips),
+            if_match,
         }
     }
 }

@@ -6,7 +6,9 @@ use std::{
 };
 
 use tonic::{Request, Response, Status, metadata::MetadataMap};
-use wgfleet_proto::v1::{self, node_service_server::NodeService, peer_service_server::PeerService};
+use wgfleet_proto::v1::{
+    self, bulk_result::Outcome, node_service_server::NodeService, peer_service_server::PeerService,
+};
 
 use super::ID;
 
@@ -80,6 +82,7 @@ pub(super) fn node() -> v1::Node {
         latency_ms: Some(3),
         created_at: 1_772_366_400,
         updated_at: 1_772_366_401,
+        etag: "v1".into(),
         ..v1::Node::default()
     }
 }
@@ -97,6 +100,7 @@ pub(super) fn peer() -> v1::Peer {
         rx_bytes_total: u64::MAX,
         created_at: 1_772_366_400,
         updated_at: 1_772_366_400,
+        etag: "v1".into(),
         ..v1::Peer::default()
     }
 }
@@ -260,6 +264,36 @@ impl PeerService for Fake {
         self.reply(&r, peer())
     }
 
+    async fn bulk_create(
+        &self,
+        r: Request<v1::BulkCreatePeersRequest>,
+    ) -> Reply<v1::BulkPeersResponse> {
+        let created = v1::CreatePeerResponse {
+            peer: Some(peer()),
+            ..Default::default()
+        };
+        let refused = v1::Refusal {
+            status: tonic::Code::AlreadyExists.into(),
+            code: "address_taken".into(),
+            message: "taken".into(),
+            field: "allowed_ips".into(),
+        };
+        self.reply(&r, results(Outcome::Created(created), refused))
+    }
+
+    async fn bulk_delete(
+        &self,
+        r: Request<v1::BulkDeletePeersRequest>,
+    ) -> Reply<v1::BulkPeersResponse> {
+        let refused = v1::Refusal {
+            status: tonic::Code::NotFound.into(),
+            code: "peer_not_found".into(),
+            message: "no such peer".into(),
+            field: String::new(),
+        };
+        self.reply(&r, results(Outcome::Deleted(ID.into()), refused))
+    }
+
     async fn get_config(
         &self,
         r: Request<v1::GetPeerConfigRequest>,
@@ -270,5 +304,17 @@ impl PeerService for Fake {
             complete: true,
         };
         self.reply(&r, answer)
+    }
+}
+
+fn results(first: Outcome, second: v1::Refusal) -> v1::BulkPeersResponse {
+    let outcomes = [first, Outcome::Refused(second)];
+    let result = |outcome| v1::BulkResult {
+        outcome: Some(outcome),
+    };
+    v1::BulkPeersResponse {
+        results: outcomes.map(result).into(),
+        succeeded: 1,
+        failed: 1,
     }
 }

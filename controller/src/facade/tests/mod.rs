@@ -6,6 +6,7 @@ mod nodes;
 mod peers;
 mod problems;
 mod server;
+mod versions;
 
 use axum::{
     Router,

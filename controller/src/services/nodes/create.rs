@@ -16,7 +16,7 @@ use crate::{
     dispatch::WorkerState,
     domain::{allocation::Pool, labels::check_labels, name::checked_name},
     failpoint,
-    services::{Core, auth::Caller},
+    services::{Core, auth::Caller, once},
     store::{
         AgentId, Connection, NodeId, Sealer, StoreError, UnmanagedPeers, WriteTx,
         agents::{self, Slot},
@@ -53,8 +53,19 @@ pub(super) async fn create(
     // Drawn here, so that no lock is held while the system looks for randomness.
     let generated = GivenSecret::generate()?;
     let now_s = core.now_s();
+    let once = once::current();
     let (id, secret) = core
-        .change(move |tx| draft.insert(tx, &caller, &generated, now_s))
+        .change(move |tx| {
+            let (id, secret) = draft.insert(tx, &caller, &generated, now_s)?;
+            if once.is_some() {
+                let row = nodes::get(tx, id)?;
+                let node = view::Fleet::read(tx)?.show(tx, tx.sealer(), &row)?;
+                let (node, secret) = (Some(node), secret.clone());
+                let answer = v1::CreateNodeResponse { node, secret };
+                once::record(once.as_ref(), tx, &answer)?;
+            }
+            Ok((id, secret))
+        })
         .await?;
     failpoint!("nodes.created");
     core.dispatch.reload(id).await?;

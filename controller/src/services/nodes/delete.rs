@@ -44,7 +44,14 @@ pub(super) async fn delete(
     let id: NodeId = parse_id(&request.id, no_such_node)?;
     let what = DeletePeers::try_from(request.peers)
         .map_err(|_| invalid("peers", "refuse, move, delete or forget"))?;
-    let row = core.look(move |conn| Ok(nodes::get(conn, id)?)).await?;
+    let (sealer, if_match) = (core.store.sealer(), request.if_match.clone());
+    let row = core
+        .look(move |conn| {
+            let row = nodes::get(conn, id)?;
+            view::check_etag(conn, &sealer, &row, &if_match)?;
+            Ok(row)
+        })
+        .await?;
     let mut gone = match what {
         _ if row.peer_count == 0 => take_leave(core, &row).await?,
         DeletePeers::Unspecified | DeletePeers::Refuse => return Err(has_peers(&row)),
@@ -56,7 +63,10 @@ pub(super) async fn delete(
     let forget = what == DeletePeers::Forget;
     let now_s = core.now_s();
     let forgotten = core
-        .change(move |tx| remove(tx, id, &caller, forget, now_s))
+        .change(move |tx| {
+            view::check_etag(tx, tx.sealer(), &nodes::get(tx, id)?, &request.if_match)?;
+            remove(tx, id, &caller, forget, now_s)
+        })
         .await?;
     failpoint!("nodes.deleted");
     gone.count += forgotten.count;

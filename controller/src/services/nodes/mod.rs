@@ -25,6 +25,7 @@ use wgfleet_proto::v1::{self, node_service_server::NodeService};
 use super::{
     Core,
     auth::{Caller, authorize},
+    once,
     status::{no_such_node, parse_id},
 };
 use crate::store::Role;
@@ -62,7 +63,9 @@ impl NodeService for Nodes {
         request: Request<v1::CreateNodeRequest>,
     ) -> Answer<v1::CreateNodeResponse> {
         let (caller, request) = self.admit(request, Role::Operator).await?;
-        create::create(&self.0, caller, request)
+        let seen = request.clone();
+        let created = create::create(&self.0, caller.clone(), request);
+        once::run(&self.0, &caller, "nodes.create", &seen, created)
             .await
             .map(Response::new)
     }
@@ -94,21 +97,31 @@ impl NodeService for Nodes {
 
     async fn enable(&self, request: Request<v1::EnableNodeRequest>) -> Answer<v1::Node> {
         let (caller, request) = self.admit(request, Role::Operator).await?;
-        update::set_enabled(&self.0, caller, request.id, true)
+        let seen = request.clone();
+        let (id, if_match) = (request.id, request.if_match);
+        let node = update::set_enabled(&self.0, caller.clone(), (id, if_match), true);
+        once::run(&self.0, &caller, "nodes.enable", &seen, node)
             .await
             .map(Response::new)
     }
 
     async fn disable(&self, request: Request<v1::DisableNodeRequest>) -> Answer<v1::Node> {
         let (caller, request) = self.admit(request, Role::Operator).await?;
-        update::set_enabled(&self.0, caller, request.id, false)
+        let seen = request.clone();
+        let (id, if_match) = (request.id, request.if_match);
+        let node = update::set_enabled(&self.0, caller.clone(), (id, if_match), false);
+        once::run(&self.0, &caller, "nodes.disable", &seen, node)
             .await
             .map(Response::new)
     }
 
     async fn test(&self, request: Request<v1::TestNodeRequest>) -> Answer<v1::TestNodeResponse> {
-        let (_, request) = self.admit(request, Role::Operator).await?;
-        connection::test(&self.0, request).await.map(Response::new)
+        let (caller, request) = self.admit(request, Role::Operator).await?;
+        let seen = request.clone();
+        let tested = connection::test(&self.0, request);
+        once::run(&self.0, &caller, "nodes.test", &seen, tested)
+            .await
+            .map(Response::new)
     }
 
     async fn plan(&self, request: Request<v1::PlanNodeRequest>) -> Answer<v1::PlanNodeResponse> {
@@ -118,7 +131,9 @@ impl NodeService for Nodes {
 
     async fn sync(&self, request: Request<v1::SyncNodeRequest>) -> Answer<v1::SyncNodeResponse> {
         let (caller, request) = self.admit(request, Role::Operator).await?;
-        plan::sync(&self.0, caller, request)
+        let seen = request.clone();
+        let synced = plan::sync(&self.0, caller.clone(), request);
+        once::run(&self.0, &caller, "nodes.sync", &seen, synced)
             .await
             .map(Response::new)
     }
@@ -128,7 +143,9 @@ impl NodeService for Nodes {
         request: Request<v1::RotateNodeSecretRequest>,
     ) -> Answer<v1::RotateNodeSecretResponse> {
         let (caller, request) = self.admit(request, Role::Operator).await?;
-        secret::rotate(&self.0, caller, request)
+        let seen = request.clone();
+        let rotated = secret::rotate(&self.0, caller.clone(), request);
+        once::run(&self.0, &caller, "nodes.rotate_secret", &seen, rotated)
             .await
             .map(Response::new)
     }

@@ -14,7 +14,7 @@ use crate::{
         peers::{
             kernel::KernelCounts,
             moving,
-            placing::{self, Counts, Target},
+            placing::{Counts, Placer, Target},
             view,
         },
         status::refuse,
@@ -107,6 +107,7 @@ fn place_all(
     caller: &Caller,
     now_s: i64,
 ) -> Result<Vec<PeerId>, Status> {
+    let mut placer = Placer::read(tx, counts)?;
     let mut moved = Vec::new();
     for on_node in peer_nodes::desired(tx, tx.sealer(), source)? {
         if on_node.moving_to.is_some() {
@@ -114,8 +115,9 @@ fn place_all(
         }
         let peer = peers::get(tx, on_node.peer_id)?;
         let needs_addresses = !allocations::of_peer(tx, peer.id)?.is_empty();
-        let chosen = placing::choose(tx, &Target::AnyBut(source), counts, needs_addresses)?;
+        let chosen = placer.choose(&Target::AnyBut(source), needs_addresses)?;
         moving::start(tx, &peer, (chosen.node.id, counts), None, now_s)?;
+        placer.placed(tx, chosen.node.id)?;
         moved.push(peer.id);
     }
     generation::bump(tx, source)?;

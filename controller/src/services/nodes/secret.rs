@@ -15,6 +15,7 @@ use crate::{
     services::{
         Core,
         auth::Caller,
+        once,
         status::{no_such_node, parse_id, refuse},
     },
     store::{
@@ -44,10 +45,11 @@ pub(super) async fn rotate(
     let target = target(core, node).await?;
     let Some(given) = given else {
         let drawn = GivenSecret::generate()?;
-        keep_as_next(core, &caller, &target, &drawn).await?;
-        return Ok(target.answer(Some(NOT_THERE_YET.into()), Some(drawn.text.to_string())));
+        let answer = target.answer(Some(NOT_THERE_YET.into()), Some(drawn.text.to_string()));
+        keep_as_next(core, &caller, &target, &drawn, Some(&answer)).await?;
+        return Ok(answer);
     };
-    if !keep_as_next(core, &caller, &target, &given).await? {
+    if !keep_as_next(core, &caller, &target, &given, None).await? {
         return Ok(target.answer(None, None));
     }
     failpoint!("secret.kept_as_next");
@@ -116,13 +118,15 @@ async fn target(core: &Core, node: NodeId) -> Result<std::sync::Arc<Target>, Sta
 }
 
 /// Keeps the new secret beside the old one, and lets the workers know of it. Whether there is more
-/// to do: not when it is the current one already.
+/// to do: not when it is the current one already. `answer` is the one that shows it.
 async fn keep_as_next(
     core: &Core,
     caller: &Caller,
     target: &std::sync::Arc<Target>,
     given: &GivenSecret,
+    answer: Option<&v1::RotateNodeSecretResponse>,
 ) -> Result<bool, Status> {
+    let noted = once::current().zip(answer.cloned());
     let (text, now_s) = (given.text.clone(), core.now_s());
     let (caller, shared) = (caller.clone(), target.clone());
     let kept = core
@@ -133,6 +137,9 @@ async fn keep_as_next(
             let kept = agents::set_secret(tx, shared.agent, Slot::Next, text.as_bytes(), now_s);
             kept.or_else(|error| Err(name_secret_holder(tx, error)?))?;
             shared.note(tx, &caller, now_s, "kept as the next one")?;
+            if let Some((once, answer)) = &noted {
+                once.record(tx, answer)?;
+            }
             Ok(true)
         })
         .await?;

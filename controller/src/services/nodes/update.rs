@@ -67,12 +67,13 @@ pub(super) async fn update(
 pub(super) async fn set_enabled(
     core: &Core,
     caller: Caller,
-    id: String,
+    (id, if_match): (String, Vec<String>),
     enabled: bool,
 ) -> Result<v1::Node, Status> {
     let patch = v1::UpdateNodeRequest {
         id,
         enabled: Some(enabled),
+        if_match,
         ..Default::default()
     };
     update(core, caller, patch).await
@@ -118,6 +119,7 @@ impl Patch {
         now_s: i64,
     ) -> Result<Effect, Status> {
         let before = nodes::get(tx, id)?;
+        view::check_etag(tx, tx.sealer(), &before, &self.fields.if_match)?;
         let before_pools = pool_text::text(&pools::list(tx, id)?);
         let mut settings = before.settings.clone();
         self.set_fields(&mut settings)?;

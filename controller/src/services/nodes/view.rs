@@ -10,7 +10,7 @@ use super::pools as pool_text;
 use crate::{
     agent_client::AgentUrl,
     dispatch::WorkerState,
-    services::Core,
+    services::{Core, etag},
     store::{
         AgentId, Connection, NodeId, NodeStatus, Sealer, StoreError, UnmanagedPeers,
         agents::{self, Slot},
@@ -47,6 +47,7 @@ impl Fleet {
         node.warnings = warnings(&row.agent_url, weak);
         node.warnings
             .extend(pool_text::overlaps(row.id, &self.pools));
+        node.etag = etag::of_node(&node);
         Ok(node)
     }
 
@@ -70,6 +71,20 @@ impl Fleet {
         let own: Vec<_> = own.map(|(_, row)| row.clone()).collect();
         pool_text::text(&own)
     }
+}
+
+/// Refuses a change of a node that is another version by now.
+pub(super) fn check_etag(
+    conn: &Connection,
+    sealer: &Sealer,
+    row: &NodeRow,
+    if_match: &[String],
+) -> Result<(), Status> {
+    if if_match.is_empty() {
+        return Ok(());
+    }
+    let present = Fleet::read(conn)?.show(conn, sealer, row)?;
+    etag::check(if_match, &present.etag)
 }
 
 /// One node as it stands now.

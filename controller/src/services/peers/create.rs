@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tonic::Status;
-use wgfleet_proto::v1::{CreatePeerRequest, CreatePeerResponse, PeerCreated, event::Kind};
+use wgfleet_proto::v1::{CreatePeerRequest, CreatePeerResponse, Peer, PeerCreated, event::Kind};
 use wire_contract::PublicKey;
 
 use super::{
@@ -11,11 +11,11 @@ use super::{
     addresses::Place,
     draft::Draft,
     finish::{self, Touched},
-    placing::{self, Counts},
-    record,
+    placing::{self, Counts, Placer},
+    record, view,
 };
 use crate::{
-    services::{auth::Caller, status::invalid},
+    services::{auth::Caller, once, status::invalid},
     store::{
         NodeId, PeerId, WriteTx, audit, generation,
         nodes::NodeRow,
@@ -37,35 +37,52 @@ pub(super) async fn create(
     let now_s = core.now_s();
     let draft = Arc::new(Draft::new(request, now_s)?);
     let counts = service.kernel.read(core, draft.target.given()).await?;
-    let (work, caller) = (Arc::clone(&draft), caller.clone());
+    let (work, caller, once) = (Arc::clone(&draft), caller.clone(), once::current());
     let created = core
-        .change(move |tx| insert(tx, &work, &counts, &caller, now_s))
+        .change(move |tx| {
+            let placer = Placer::read(tx, &counts)?;
+            let created = insert(tx, &work, &placer, &counts, &caller, now_s)?;
+            let peer = view::committed(peers::get(tx, created.id)?);
+            once::record(once.as_ref(), tx, &answer(&work, peer, &created.why))?;
+            Ok(created)
+        })
         .await?;
     let told = |peer| Kind::PeerCreated(PeerCreated { peer: Some(peer) });
     let peer = finish::settle(core, created.id, &[created.touched], told).await?;
-    Ok(CreatePeerResponse {
+    Ok(answer(&draft, peer, &created.why))
+}
+
+/// What the caller is told.
+pub(super) fn answer(draft: &Draft, peer: Peer, why: &str) -> CreatePeerResponse {
+    CreatePeerResponse {
         peer: Some(peer),
-        placement: created.why,
+        placement: why.to_owned(),
         private_key: draft.key.to_answer().map(|key| key.as_str().to_owned()),
         preshared_key: draft.preshared_key.to_answer(),
-    })
+    }
 }
 
-struct Created {
-    id: PeerId,
-    touched: Touched,
-    why: String,
+/// A peer that was just put into the store.
+pub(super) struct Created {
+    pub(super) id: PeerId,
+    pub(super) touched: Touched,
+    pub(super) why: String,
 }
 
-fn insert(
+/// Puts a new peer into the store, on the node that is given or picked.
+///
+/// # Errors
+/// What is wrong with it, or taken.
+pub(super) fn insert(
     tx: &WriteTx<'_>,
     draft: &Draft,
+    placer: &Placer<'_>,
     counts: &Counts,
     caller: &Caller,
     now_s: i64,
 ) -> Result<Created, Status> {
     let needs_addresses = draft.allowed_ips.is_empty();
-    let chosen = placing::choose(tx, &draft.target, counts, needs_addresses)?;
+    let chosen = placer.choose(&draft.target, needs_addresses)?;
     let (node, public_key) = (&chosen.node, draft.key.public());
     refuse_own_key(node, &public_key)?;
     let id = PeerId::generate();

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     failpoint,
-    services::{Core, auth::Caller},
+    services::{Core, auth::Caller, etag},
     store::{
         NodeId, PeerId, SyncState, WriteTx, audit, generation, nodes, peer_nodes, peers, tombstones,
     },
@@ -21,10 +21,15 @@ use crate::{
 ///
 /// # Errors
 /// `peer_not_found`.
-pub(super) async fn delete(core: &Core, caller: Caller, id: PeerId) -> Result<Sync, Status> {
+pub(super) async fn delete(
+    core: &Core,
+    caller: Caller,
+    id: PeerId,
+    if_match: Vec<String>,
+) -> Result<Sync, Status> {
     let now_s = core.now_s();
     let gone = core
-        .change(move |tx| remove(tx, id, &caller, now_s))
+        .change(move |tx| remove(tx, (id, &if_match), &caller, now_s))
         .await?;
     failpoint!("services.peer.deleted");
     finish::wake(core, &gone.touched);
@@ -37,14 +42,25 @@ pub(super) async fn delete(core: &Core, caller: Caller, id: PeerId) -> Result<Sy
     standing(core, gone.node, gone.public_key).await
 }
 
-struct Gone {
-    node: NodeId,
-    public_key: PublicKey,
-    touched: Vec<Touched>,
+/// A peer that is gone from the store.
+pub(super) struct Gone {
+    pub(super) node: NodeId,
+    pub(super) public_key: PublicKey,
+    pub(super) touched: Vec<Touched>,
 }
 
-fn remove(tx: &WriteTx<'_>, id: PeerId, caller: &Caller, now_s: i64) -> Result<Gone, Status> {
+/// Deletes a peer in the store.
+///
+/// # Errors
+/// `peer_not_found`, or `etag_mismatch`.
+pub(super) fn remove(
+    tx: &WriteTx<'_>,
+    (id, if_match): (PeerId, &[String]),
+    caller: &Caller,
+    now_s: i64,
+) -> Result<Gone, Status> {
     let row = peers::get(tx, id)?;
+    etag::check(if_match, &view::committed(row.clone()).etag)?;
     let mut touched = Vec::new();
     for node in peer_nodes::nodes_of(tx, id)? {
         let generation = generation::bump(tx, node)?;

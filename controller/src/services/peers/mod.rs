@@ -8,6 +8,7 @@
 //! Read first: [`create`], then [`update`].
 
 mod addresses;
+mod bulk;
 mod config;
 mod create;
 mod delete;
@@ -31,18 +32,23 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 use wgfleet_proto::v1::{
-    CreatePeerRequest, CreatePeerResponse, DeletePeerRequest, DeletePeerResponse,
-    DisablePeerRequest, EnablePeerRequest, GetPeerConfigRequest, GetPeerConfigResponse,
-    GetPeerRequest, ListPeersRequest, ListPeersResponse, Peer, UpdatePeerRequest,
-    UpdatePeerResponse, peer_service_server::PeerService,
+    BulkCreatePeersRequest, BulkDeletePeersRequest, BulkPeersResponse, CreatePeerRequest,
+    CreatePeerResponse, DeletePeerRequest, DeletePeerResponse, DisablePeerRequest,
+    EnablePeerRequest, GetPeerConfigRequest, GetPeerConfigResponse, GetPeerRequest,
+    ListPeersRequest, ListPeersResponse, Peer, UpdatePeerRequest, UpdatePeerResponse,
+    peer_service_server::{PeerService, PeerServiceServer},
 };
 
 use super::{
     Core,
     auth::{Caller, authorize},
+    once,
     status::{parse_id, refuse},
 };
 use crate::store::{PeerId, Role};
+
+/// Largest request: ten thousand peers with all their fields.
+const MAX_MESSAGE_BYTES: usize = 32 << 20;
 
 /// The peer service.
 #[derive(Clone)]
@@ -61,15 +67,27 @@ impl Peers {
         }
     }
 
+    /// The generated server, which takes messages as long as a full bulk request.
+    #[must_use]
+    pub fn server(core: Arc<Core>) -> PeerServiceServer<Self> {
+        PeerServiceServer::new(Self::new(core)).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
     async fn admit<T>(&self, request: Request<T>, needed: Role) -> Result<(Caller, T), Status> {
         let caller = authorize(&self.core, request.metadata(), needed).await?;
         Ok((caller, request.into_inner()))
     }
 
-    async fn switch(&self, caller: &Caller, id: &str, enabled: bool) -> Result<Peer, Status> {
+    async fn switch(
+        &self,
+        caller: &Caller,
+        (id, if_match): (String, Vec<String>),
+        enabled: bool,
+    ) -> Result<Peer, Status> {
         let request = UpdatePeerRequest {
-            id: id.to_owned(),
+            id,
             enabled: Some(enabled),
+            if_match,
             ..UpdatePeerRequest::default()
         };
         let answer = update::update(self, caller, request).await?;
@@ -102,7 +120,9 @@ impl PeerService for Peers {
         request: Request<CreatePeerRequest>,
     ) -> Result<Response<CreatePeerResponse>, Status> {
         let (caller, request) = self.admit(request, Role::Operator).await?;
-        let created = create::create(self, &caller, request).await;
+        let seen = request.clone();
+        let created = create::create(self, &caller, request);
+        let created = once::run(&self.core, &caller, "peers.create", &seen, created).await;
         created.map(Response::new)
     }
 
@@ -127,13 +147,15 @@ impl PeerService for Peers {
     ) -> Result<Response<DeletePeerResponse>, Status> {
         let (caller, request) = self.admit(request, Role::Operator).await?;
         let id = peer_id(&request.id)?;
-        let sync = delete::delete(&self.core, caller, id).await?;
+        let sync = delete::delete(&self.core, caller, id, request.if_match).await?;
         Ok(Response::new(DeletePeerResponse { sync: Some(sync) }))
     }
 
     async fn enable(&self, request: Request<EnablePeerRequest>) -> Result<Response<Peer>, Status> {
         let (caller, request) = self.admit(request, Role::Operator).await?;
-        let peer = self.switch(&caller, &request.id, true).await;
+        let seen = request.clone();
+        let peer = self.switch(&caller, (request.id, request.if_match), true);
+        let peer = once::run(&self.core, &caller, "peers.enable", &seen, peer).await;
         peer.map(Response::new)
     }
 
@@ -142,7 +164,9 @@ impl PeerService for Peers {
         request: Request<DisablePeerRequest>,
     ) -> Result<Response<Peer>, Status> {
         let (caller, request) = self.admit(request, Role::Operator).await?;
-        let peer = self.switch(&caller, &request.id, false).await;
+        let seen = request.clone();
+        let peer = self.switch(&caller, (request.id, request.if_match), false);
+        let peer = once::run(&self.core, &caller, "peers.disable", &seen, peer).await;
         peer.map(Response::new)
     }
 
@@ -154,5 +178,27 @@ impl PeerService for Peers {
         let (_, request) = self.admit(request, Role::Operator).await?;
         let id = peer_id(&request.id)?;
         config::get(&self.core, id).await.map(Response::new)
+    }
+
+    async fn bulk_create(
+        &self,
+        request: Request<BulkCreatePeersRequest>,
+    ) -> Result<Response<BulkPeersResponse>, Status> {
+        let (caller, request) = self.admit(request, Role::Operator).await?;
+        let seen = request.clone();
+        let created = bulk::create(self, &caller, request);
+        let created = once::run(&self.core, &caller, "peers.bulk_create", &seen, created).await;
+        created.map(Response::new)
+    }
+
+    async fn bulk_delete(
+        &self,
+        request: Request<BulkDeletePeersRequest>,
+    ) -> Result<Response<BulkPeersResponse>, Status> {
+        let (caller, request) = self.admit(request, Role::Operator).await?;
+        let seen = request.clone();
+        let deleted = bulk::delete(self, &caller, request);
+        let deleted = once::run(&self.core, &caller, "peers.bulk_delete", &seen, deleted).await;
+        deleted.map(Response::new)
     }
 }

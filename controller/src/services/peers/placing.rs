@@ -15,11 +15,11 @@ use crate::{
         placement::{Candidate, Request, place},
         status,
     },
-    services::status::refuse,
+    services::status::{no_such_node, refuse},
     store::{
         NodeId, NodeStatus, WriteTx,
         nodes::{self, NodeRow},
-        pools,
+        pools::{self, PoolRow},
     },
 };
 
@@ -61,25 +61,90 @@ pub(in crate::services) fn in_use(counts: &Counts, node: NodeId) -> Arc<HashSet<
         .unwrap_or_default()
 }
 
-/// Chooses the node. `needs_addresses` says whether its pools are to give them.
-///
-/// # Errors
-/// `no_node_fits` with what was wrong with each; of a given node `node_not_found` or `node_full`.
-pub(in crate::services) fn choose(
-    tx: &WriteTx<'_>,
-    target: &Target,
-    counts: &Counts,
-    needs_addresses: bool,
-) -> Result<Chosen, Status> {
-    match target {
-        Target::Given(id) => {
-            let node = nodes::get(tx, *id)?;
-            refuse_full(&node, counts)?;
-            let why = format!("{}: asked for", node.settings.name);
-            Ok(Chosen { node, why })
+/// All nodes as one transaction sees them, with what it has placed on them itself.
+pub(in crate::services) struct Placer<'a> {
+    counts: &'a Counts,
+    nodes: Vec<NodeRow>,
+    families: HashMap<NodeId, Vec<(Family, bool)>>,
+}
+
+impl<'a> Placer<'a> {
+    /// Reads all nodes.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub(in crate::services) fn read(tx: &WriteTx<'_>, counts: &'a Counts) -> Result<Self, Status> {
+        Ok(Self {
+            counts,
+            nodes: nodes::list(tx)?,
+            families: families(tx, counts)?,
+        })
+    }
+
+    /// Chooses the node. `needs_addresses` says whether its pools are to give them.
+    ///
+    /// # Errors
+    /// `no_node_fits` with what was wrong with each; of a given node `node_not_found` or
+    /// `node_full`.
+    pub(in crate::services) fn choose(
+        &self,
+        target: &Target,
+        needs_addresses: bool,
+    ) -> Result<Chosen, Status> {
+        match target {
+            Target::Given(id) => {
+                let node = self.nodes.iter().find(|node| node.id == *id);
+                let node = node.ok_or_else(no_such_node)?.clone();
+                refuse_full(&node, self.counts)?;
+                let why = format!("{}: asked for", node.settings.name);
+                Ok(Chosen { node, why })
+            }
+            Target::Picked(selector) => self.pick(selector, None, needs_addresses),
+            Target::AnyBut(id) => self.pick(&BTreeMap::new(), Some(*id), needs_addresses),
         }
-        Target::Picked(selector) => pick(tx, (selector, None), counts, needs_addresses),
-        Target::AnyBut(id) => pick(tx, (&BTreeMap::new(), Some(*id)), counts, needs_addresses),
+    }
+
+    /// Takes note of a peer that was put on a node: it may have got the last address.
+    ///
+    /// # Errors
+    /// When the node's pools can't be read.
+    pub(in crate::services) fn placed(
+        &mut self,
+        tx: &WriteTx<'_>,
+        node: NodeId,
+    ) -> Result<(), Status> {
+        if let Some(row) = self.nodes.iter_mut().find(|row| row.id == node) {
+            row.peer_count += 1;
+        }
+        let mut families = Vec::new();
+        for pool in pools::list(tx, node)? {
+            note_room(tx, &pool, self.counts, &mut families)?;
+        }
+        self.families.insert(node, families);
+        Ok(())
+    }
+
+    fn pick(
+        &self,
+        selector: &BTreeMap<String, String>,
+        except: Option<NodeId>,
+        needs_addresses: bool,
+    ) -> Result<Chosen, Status> {
+        let nodes = self.nodes.iter().filter(|node| Some(node.id) != except);
+        let candidates: Vec<_> = nodes
+            .map(|node| candidate(node, self.counts, &self.families))
+            .collect();
+        let request = Request {
+            selector,
+            needs_addresses,
+        };
+        let placement = place(&request, &candidates)?;
+        let is_chosen = |node: &&NodeRow| *node.id.as_uuid() == placement.node_id;
+        let node = self.nodes.iter().find(is_chosen).expect("one of them");
+        Ok(Chosen {
+            node: node.clone(),
+            why: placement.why,
+        })
     }
 }
 
@@ -98,32 +163,6 @@ pub(in crate::services) fn refuse_full(node: &NodeRow, counts: &Counts) -> Resul
     let message = format!("{name} is full: {peers} of {max_peers} peers");
     let code = Code::ResourceExhausted;
     Err(refuse(code, "node_full", Some("node_id"), message))
-}
-
-fn pick(
-    tx: &WriteTx<'_>,
-    (selector, except): (&BTreeMap<String, String>, Option<NodeId>),
-    counts: &Counts,
-    needs_addresses: bool,
-) -> Result<Chosen, Status> {
-    let mut nodes = nodes::list(tx)?;
-    nodes.retain(|node| Some(node.id) != except);
-    let families = families(tx, counts)?;
-    let candidates: Vec<_> = nodes
-        .iter()
-        .map(|node| candidate(node, counts, &families))
-        .collect();
-    let request = Request {
-        selector,
-        needs_addresses,
-    };
-    let placement = place(&request, &candidates)?;
-    let is_chosen = |node: &NodeRow| *node.id.as_uuid() == placement.node_id;
-    let at = nodes.iter().position(is_chosen).expect("one of them");
-    Ok(Chosen {
-        node: nodes.swap_remove(at),
-        why: placement.why,
-    })
 }
 
 fn candidate<'a>(
@@ -155,15 +194,24 @@ fn families(
 ) -> Result<HashMap<NodeId, Vec<(Family, bool)>>, Status> {
     let mut of_nodes: HashMap<NodeId, Vec<(Family, bool)>> = HashMap::new();
     for (_, pool) in pools::list_all(tx)? {
-        let family = Family::of(pool.cidr.network());
-        let has_room = pools::has_room(tx, &pool, &in_use(counts, pool.node_id))?;
-        let families = of_nodes.entry(pool.node_id).or_default();
-        match families.iter_mut().find(|(known, _)| *known == family) {
-            Some((_, room)) => *room |= has_room,
-            None => families.push((family, has_room)),
-        }
+        note_room(tx, &pool, counts, of_nodes.entry(pool.node_id).or_default())?;
     }
     Ok(of_nodes)
+}
+
+fn note_room(
+    tx: &WriteTx<'_>,
+    pool: &PoolRow,
+    counts: &Counts,
+    families: &mut Vec<(Family, bool)>,
+) -> Result<(), Status> {
+    let family = Family::of(pool.cidr.network());
+    let has_room = pools::has_room(tx, pool, &in_use(counts, pool.node_id))?;
+    match families.iter_mut().find(|(known, _)| *known == family) {
+        Some((_, room)) => *room |= has_room,
+        None => families.push((family, has_room)),
+    }
+    Ok(())
 }
 
 const fn status_of(status: NodeStatus) -> status::NodeStatus {

@@ -20,7 +20,7 @@ use super::{
     record, view,
 };
 use crate::{
-    services::{auth::Caller, status::refuse},
+    services::{auth::Caller, etag, status::refuse},
     store::{
         PeerId, WriteTx, audit, generation, nodes,
         peer_nodes::{self, Placement},
@@ -39,6 +39,7 @@ pub(super) async fn update(
     request: UpdatePeerRequest,
 ) -> Result<UpdatePeerResponse, Status> {
     let (core, id) = (&service.core, peer_id(&request.id)?);
+    let if_match = request.if_match.clone();
     let now_s = core.now_s();
     let patch = Arc::new(Patch::new(request, now_s)?);
     let counts = match patch.node {
@@ -48,7 +49,11 @@ pub(super) async fn update(
     };
     let (work, caller) = (Arc::clone(&patch), caller.clone());
     let change = core
-        .change(move |tx| Change::new(tx, id, &work, now_s)?.make(&counts, &caller))
+        .change(move |tx| {
+            let change = Change::new(tx, id, &work, now_s)?;
+            etag::check(&if_match, &view::committed(change.before.clone()).etag)?;
+            change.make(&counts, &caller)
+        })
         .await?;
     let peer = if change.is_change {
         let told = |peer| Kind::PeerChanged(PeerChanged { peer: Some(peer) });

@@ -5,7 +5,7 @@ use wgfleet_proto::v1::{Peer, Sync, SyncState as ProtoSync};
 
 use crate::{
     dispatch::ObservedPeer,
-    services::Core,
+    services::{Core, etag},
     store::{
         NodeStatus, PeerId, SyncState,
         nodes::{self, NodeRow},
@@ -28,6 +28,15 @@ pub(in crate::services) async fn read(core: &Core, id: PeerId) -> Result<Peer, S
     Ok(present(core, row, &node))
 }
 
+/// A row as it was just committed: not yet seen anywhere.
+pub(in crate::services) fn committed(row: PeerRow) -> Peer {
+    let sync = Sync {
+        state: ProtoSync::Pending.into(),
+        reason: String::new(),
+    };
+    join(row, sync, &ObservedPeer::default())
+}
+
 /// A row with what was last seen of it.
 pub(in crate::services) fn present(core: &Core, row: PeerRow, node: &NodeRow) -> Peer {
     let dump = core.dispatch.observed(row.node_id);
@@ -38,7 +47,7 @@ pub(in crate::services) fn present(core: &Core, row: PeerRow, node: &NodeRow) ->
 
 fn join(row: PeerRow, sync: Sync, seen: &ObservedPeer) -> Peer {
     let settings = row.settings;
-    Peer {
+    let mut peer = Peer {
         id: row.id.to_string(),
         name: settings.name,
         node_id: row.node_id.to_string(),
@@ -65,7 +74,10 @@ fn join(row: PeerRow, sync: Sync, seen: &ObservedPeer) -> Peer {
         tx_bytes_total: seen.tx_bytes_total,
         created_at: row.created_at,
         updated_at: row.updated_at,
-    }
+        etag: String::new(),
+    };
+    peer.etag = etag::of_peer(&peer);
+    peer
 }
 
 /// A sync state with a reason whenever it is not applied: the worker's, or else why the worker has

@@ -30,13 +30,13 @@ CREATE TABLE tokens (
     created_at   INTEGER NOT NULL
 ) STRICT;
 
--- A row without a response is a request under way.
+-- A row is there from the commit of the request's change on.
 CREATE TABLE idempotency (
     token_id   TEXT    NOT NULL,
     route      TEXT    NOT NULL,
     key        TEXT    NOT NULL,
     body_hash  BLOB    NOT NULL CHECK (length(body_hash) = 32),
-    response   BLOB,
+    response   BLOB    NOT NULL,
     created_at INTEGER NOT NULL,
     PRIMARY KEY (token_id, route, key)
 ) STRICT, WITHOUT ROWID;

@@ -6,7 +6,7 @@ use super::{Fixture, NOW_S};
 use crate::store::{
     Role, StoreError, SubjectKind, TokenId, WriteTx,
     audit::{self, AuditEntry},
-    idempotency::{self, IdempotencyKey, Known},
+    idempotency::{self, IdempotencyKey, Known, LIFETIME_S},
     samples::{self, Sample},
     tokens::{self, TokenRow},
 };
@@ -62,45 +62,50 @@ async fn tokens_are_found_by_hash_and_revoked_once() {
     assert_eq!(outcome.await, Ok(Some(NOW_S + 1)));
 }
 
-fn known(tx: &WriteTx<'_>, key: &IdempotencyKey, hash: u8) -> Result<String, StoreError> {
+fn known(tx: &WriteTx<'_>, key: &IdempotencyKey, hash: u8, at: i64) -> Result<String, StoreError> {
     Ok(
-        match idempotency::find(tx, tx.sealer(), key, &[hash; 32])? {
+        match idempotency::find(tx, tx.sealer(), key, &[hash; 32], at)? {
             None => "new".into(),
             Some(Known::OtherBody) => "other body".into(),
-            Some(Known::Running) => "running".into(),
             Some(Known::Answered(answer)) => String::from_utf8_lossy(&answer).into_owned(),
         },
     )
 }
 
 #[tokio::test]
-async fn a_repeated_request_gets_the_same_answer() {
+async fn a_repeated_request_gets_the_same_answer_for_a_day() {
     let fixture = Fixture::new();
     let key = |route: &str, key: &str| IdempotencyKey {
         token_id: "token".into(),
         route: route.into(),
         key: key.into(),
     };
-    let (done, slow, other) = (
-        key("POST /peers", "a"),
-        key("POST /peers", "b"),
-        key("POST /x", "a"),
-    );
+    let (one, other) = (key("peers.create", "a"), key("nodes.create", "a"));
     let outcome = fixture.store.write(move |tx| {
-        idempotency::record(tx, &done, &[1; 32], Some(b"201"), NOW_S)?;
-        idempotency::record(tx, &slow, &[1; 32], None, NOW_S)?;
-        assert!(idempotency::record(tx, &slow, &[1; 32], None, NOW_S).is_err());
-        assert_eq!(known(tx, &done, 1)?, "201");
-        assert_eq!(known(tx, &done, 2)?, "other body");
-        assert_eq!(known(tx, &slow, 1)?, "running");
-        assert_eq!(known(tx, &other, 1)?, "new");
-        idempotency::answer(tx, &slow, b"202")?;
-        assert_eq!(known(tx, &slow, 1)?, "202");
+        idempotency::record(tx, &one, &[1; 32], b"201", NOW_S)?;
+        let again = idempotency::record(tx, &one, &[1; 32], b"202", NOW_S + 1);
+        assert!(matches!(
+            again,
+            Err(StoreError::Conflict {
+                what: "request",
+                ..
+            })
+        ));
+        assert_eq!(known(tx, &one, 1, NOW_S)?, "201");
+        assert_eq!(known(tx, &one, 2, NOW_S)?, "other body");
+        assert_eq!(known(tx, &other, 1, NOW_S)?, "new");
+        idempotency::answer(tx, &one, b"203")?;
+        assert_eq!(known(tx, &one, 1, NOW_S + LIFETIME_S - 1)?, "203");
         assert!(idempotency::answer(tx, &other, b"").is_err());
-        assert_eq!(idempotency::drop_running(tx)?, 0);
-        idempotency::prune(tx, NOW_S + 1)
+        assert_eq!(idempotency::prune(tx, NOW_S + LIFETIME_S - 1, 10)?, 0);
+
+        let later = NOW_S + LIFETIME_S;
+        assert_eq!(known(tx, &one, 1, later)?, "new");
+        idempotency::record(tx, &one, &[2; 32], b"204", later)?;
+        assert_eq!(known(tx, &one, 2, later)?, "204");
+        idempotency::prune(tx, later + LIFETIME_S, 10)
     });
-    assert_eq!(outcome.await, Ok(2));
+    assert_eq!(outcome.await, Ok(1));
 }
 
 #[tokio::test]

@@ -97,7 +97,10 @@ async fn a_shared_agent_does_not_move_by_one_node() {
 async fn disabled_and_enabled_again() {
     let (world, agent) = (World::new().await, Agent::start(SECRET, None).await);
     let id = world.node("node-1", &agent, "").await.id;
-    let disable = world.ask(v1::DisableNodeRequest { id: id.clone() });
+    let disable = world.ask(v1::DisableNodeRequest {
+        id: id.clone(),
+        ..Default::default()
+    });
     let node = world.client().disable(disable).await.unwrap().into_inner();
     assert!(!node.enabled);
     assert_eq!(node.status(), v1::NodeStatus::Disabled);
@@ -107,7 +110,10 @@ async fn disabled_and_enabled_again() {
     };
     let outcome = world.client().sync(world.ask(sync)).await;
     assert_refused(outcome, Code::FailedPrecondition, "node_disabled");
-    let enable = world.ask(v1::EnableNodeRequest { id });
+    let enable = world.ask(v1::EnableNodeRequest {
+        id,
+        ..Default::default()
+    });
     let node = world.client().enable(enable).await.unwrap().into_inner();
     assert_eq!(node.status(), v1::NodeStatus::Online);
 }

@@ -119,6 +119,7 @@ impl World {
         let request = v1::DeleteNodeRequest {
             id: id.into(),
             peers: peers.into(),
+            ..Default::default()
         };
         let answer = self.client().delete(self.ask(request)).await;
         answer.map(tonic::Response::into_inner)

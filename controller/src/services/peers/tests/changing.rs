@@ -138,13 +138,21 @@ async fn a_disabled_peer_keeps_its_address() {
     let peer = fixture.create(named("laptop")).await.expect("a peer");
     let (mut client, id) = (fixture.client.clone(), peer.id.clone());
     let off = client
-        .disable(signed(DisablePeerRequest { id: id.clone() }))
+        .disable(signed(DisablePeerRequest {
+            id: id.clone(),
+            ..Default::default()
+        }))
         .await;
     let off = off.expect("disabled").into_inner();
     assert!(!off.enabled);
     assert_eq!(off.allowed_ips, peer.allowed_ips);
     assert_eq!(fixture.generation(node).await, 2);
-    let on = client.enable(signed(EnablePeerRequest { id })).await;
+    let on = client
+        .enable(signed(EnablePeerRequest {
+            id,
+            ..Default::default()
+        }))
+        .await;
     assert!(on.expect("enabled").into_inner().enabled);
 }
 
@@ -156,6 +164,7 @@ async fn a_deleted_peer_is_gone_at_once_and_its_address_free() {
     let mut client = fixture.client.clone();
     let request = DeletePeerRequest {
         id: peer.id.clone(),
+        ..Default::default()
     };
     let gone = client.delete(signed(request.clone())).await;
     let sync = gone.expect("deleted").into_inner().sync.expect("always");

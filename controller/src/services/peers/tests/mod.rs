@@ -4,6 +4,7 @@
 mod changing;
 mod creating;
 mod looking;
+mod repeating;
 
 use std::time::Duration;
 
@@ -75,7 +76,7 @@ impl Fixture {
             ..ServiceOptions::default()
         };
         let core = Core::new(store, dispatch, events, clock, options);
-        let server = PeerServiceServer::new(Peers::new(core.clone()));
+        let server = Peers::server(core.clone());
         let fixture = Self {
             client: Client::new(server),
             core,
