@@ -4,14 +4,14 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-SCRIPTS := .ci/run benches/run packaging/demo integration/prepare integration/lab/run integration/lab/kernel
+SCRIPTS := .ci/run agent/fuzz/run benches/run packaging/demo integration/prepare integration/lab/run integration/lab/kernel
 # nextest where it is installed, else cargo's own runner.
 TEST := if cargo nextest --version >/dev/null 2>&1; then \
           cargo nextest run --workspace && cargo test --workspace --doc; \
         else cargo test --workspace; fi
 ROUNDS ?= 5
 
-.PHONY: help demo test test-long lint bench prepare
+.PHONY: help demo test test-long fuzz lint bench prepare
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -27,16 +27,21 @@ test: prepare ## build everything, run every test
 	cargo build --workspace --bins
 	$(TEST)
 
-test-long: prepare ## the same with many more generated cases and kills, then the kernel's tests ROUNDS times
+test-long: prepare ## the same with many more generated cases and kills, then the kernel's tests ROUNDS times, then fuzzing
 	cargo build --workspace --bins
 	export NEXTEST_PROFILE=long PROPTEST_CASES=20000 WGFLEET_ROUNDS=1000; $(TEST)
 	for round in $$(seq $(ROUNDS)); do \
 	  echo "kernel tests, round $$round of $(ROUNDS)"; \
 	  cargo test --workspace --test 'lab_*'; \
 	done
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_SANITIZER=address agent/fuzz/run
+
+fuzz: prepare ## arbitrary bytes for everything of the agent that reads bytes, FUZZ_SECONDS (30) for each
+	agent/fuzz/run
 
 lint: ## formatting, clippy, dependencies, shell scripts
 	cargo fmt --all --check
+	cargo fmt --manifest-path agent/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
 	else echo "cargo-deny is not installed: dependencies were not judged by deny.toml"; fi
