@@ -3,7 +3,9 @@
 
 mod authentication;
 mod bodies;
+mod model;
 mod peers;
 mod replays;
 mod rig;
 mod routes;
+mod sequences;

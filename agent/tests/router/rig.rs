@@ -2,10 +2,12 @@
 
 use std::{
     num::NonZeroU32,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -21,7 +23,7 @@ use wgfleet_agent::{
     wireguard::{
         fingerprint::Fingerprinter,
         interface::Interfaces,
-        simulated::{SimulatedBackend, SimulatedControl},
+        simulated::{self, SimulatedBackend, SimulatedControl},
     },
 };
 use wire_contract::{
@@ -184,6 +186,17 @@ impl Rig {
         Self::in_state(Arc::new(TempDir::new().expect("a directory")), None)
     }
 
+    /// One whose replay log costs nothing to sync: for thousands of them.
+    pub(crate) fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        let state = if memory.is_dir() {
+            TempDir::new_in(memory)
+        } else {
+            TempDir::new()
+        };
+        Self::in_state(Arc::new(state.expect("a directory")), None)
+    }
+
     pub(crate) fn with_rate_limit(per_sec: u32) -> Self {
         let state = Arc::new(TempDir::new().expect("a directory"));
         Self::in_state(state, NonZeroU32::new(per_sec))
@@ -198,7 +211,9 @@ impl Rig {
 
     fn in_state(state: Arc<TempDir>, rate_limit: Option<NonZeroU32>) -> Self {
         let fingerprinter = Fingerprinter::new();
-        let backend = SimulatedBackend::new(fingerprinter.clone(), &[(wg0(), 0)]);
+        // Peers stay silent: a dump shows what was asked for and nothing else.
+        let silence = simulated::Clock::stopped(Duration::from_secs(NOW.unsigned_abs()));
+        let backend = SimulatedBackend::with_clock(fingerprinter.clone(), &[(wg0(), 0)], silence);
         let control = backend.control();
         let clock = Arc::new(AtomicI64::new(NOW));
         let manual = Clock::Manual(Arc::clone(&clock));
