@@ -36,6 +36,8 @@ use wire_contract::{
 };
 
 const SEQUENCE: u32 = 1;
+/// `NLM_F_DUMP_INTR`, in the lower byte of the flags.
+const DUMP_INTERRUPTED: u8 = 0x10;
 /// So many of a peer's allowed IPs in one message: the rest of them follows in others.
 const PART: usize = 3;
 /// What a body may have beyond, and for, each byte of the dump.
@@ -122,9 +124,28 @@ fuzz_target!(|data: &[u8]| {
     assert!(body.len() <= FIXED_BYTES + BYTES_PER_BYTE * data.len());
     assert_index(index, &kept);
     if progress == Ok(Progress::Complete) {
+        assert!(
+            was_whole(&dump),
+            "complete without the kernel having said so"
+        );
         assert_written_by_another_library_reads_the_same(kept);
     }
 });
+
+/// Whether the messages to us end in a success, and none up to there says that the device changed.
+fn was_whole(dump: &[u8]) -> bool {
+    let mut to_us = kernel::messages(dump)
+        .into_iter()
+        .filter(|message| message.len() >= kernel::HEADER_BYTES)
+        .filter(|message| message[8..12] == SEQUENCE.to_ne_bytes())
+        .filter(|message| message[12..16] == PORT_ID.to_ne_bytes());
+    let mut was_interrupted = false;
+    let end = to_us.find(|message| {
+        was_interrupted |= message[6] & DUMP_INTERRUPTED != 0;
+        message[4..6] == kernel::DONE.to_ne_bytes()
+    });
+    !was_interrupted && end.is_some_and(|end| end[16..].starts_with(&[0; 4]))
+}
 
 /// As the contract tells it.
 fn to_dump(kept: &Kept, interface: &InterfaceName) -> Dump {
