@@ -160,6 +160,30 @@ impl Controller {
         self.process.terminate()
     }
 
+    /// Where it listens.
+    ///
+    /// # Panics
+    /// When it never did.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        self.address.as_ref().expect("a started controller listens")
+    }
+
+    /// Sets a variable of its environment from the next start on, or takes it away.
+    pub fn set_variable(&mut self, name: &str, value: Option<&str>) {
+        self.config.variables.retain(|(known, _)| known != name);
+        let value = value.map(|value| (name.to_owned(), value.to_owned()));
+        self.config.variables.extend(value);
+    }
+
+    /// Waits until it has died by itself.
+    ///
+    /// # Panics
+    /// When it lives on.
+    pub fn await_end(&mut self) {
+        self.process.ended();
+    }
+
     /// Starts it, again after [`Controller::kill`] or [`Controller::terminate`], on the same files.
     /// It may listen on another port now: ask for a new [`Controller::rest`].
     ///
