@@ -9,3 +9,4 @@
 pub mod floor;
 pub mod local_client;
 pub mod samples;
+pub mod simulated_fleet;

@@ -7,23 +7,18 @@ use std::{
     error::Error,
     fs::File,
     io::Write,
-    path::Path,
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
-use wgfleet_benches::samples::Samples;
-use wgfleet_integration::{
-    agent::{self, Agent},
-    client::Address,
-    controller::{self, Controller},
-    eventually,
+use serde_json::json;
+use wgfleet_benches::{
+    samples::Samples,
+    simulated_fleet::{CREATORS, Fleet, POLL},
 };
+use wgfleet_integration::eventually;
 
-const POLL: Duration = Duration::from_secs(1);
 const QUIET_POLLS: u32 = 10;
 const CREATES: u32 = 300;
-const CREATORS: usize = 16;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -106,91 +101,6 @@ fn wipe(peers: u32) {
         "- {peers} peers back in {:.1} s",
         started.elapsed().as_secs_f64()
     );
-}
-
-struct Fleet {
-    agents: Vec<Agent>,
-    nodes: Vec<String>,
-    controller: Controller,
-}
-
-impl Fleet {
-    fn new(nodes: u32) -> Self {
-        let interval = format!("{}ms", POLL.as_millis());
-        let controller = controller::Config::new().poll_interval(&interval).start();
-        let rest = controller.rest();
-        let mut fleet = Self {
-            agents: Vec::new(),
-            nodes: Vec::new(),
-            controller,
-        };
-        for number in 0..nodes {
-            let secret = format!("the secret of the simulated agent {number}");
-            let agent = agent::Config::simulated("wg0", 0)
-                .secrets(&[&secret])
-                .unix_socket()
-                // Each answer is a line: that is how writes are counted.
-                .variable("WGFLEET_LOG", "wgfleet_agent=debug")
-                .start();
-            let node = rest.create("/nodes", &node(number, agent.address(), &secret));
-            fleet
-                .nodes
-                .push(node["id"].as_str().expect("an id").to_owned());
-            fleet.agents.push(agent);
-        }
-        fleet
-    }
-
-    fn create(&self, peers: u32) {
-        let nodes = u32::try_from(self.nodes.len()).expect("few nodes");
-        std::thread::scope(|scope| {
-            for creator in 0..CREATORS {
-                let rest = self.controller.rest();
-                scope.spawn(move || {
-                    for number in (0..peers).skip(creator).step_by(CREATORS) {
-                        let node = &self.nodes[(number % nodes) as usize];
-                        let name = format!("peer {number}");
-                        rest.create("/peers", &json!({"name": name, "node_id": node}));
-                    }
-                });
-            }
-        });
-    }
-
-    fn settled(&self) {
-        let rest = self.controller.rest();
-        let left =
-            |state: &str| rest.read(&format!("/peers?limit=1&sync={state}"))["total"].clone();
-        eventually(Duration::from_secs(120), "every peer is applied", || {
-            (left("pending") == 0 && left("failed") == 0).then_some(())
-        });
-    }
-
-    /// POST, PUT and DELETE that agents have answered.
-    fn writes(&self) -> usize {
-        self.agents
-            .iter()
-            .map(|agent| agent.log().lines().filter(|l| is_write(l)).count())
-            .sum()
-    }
-}
-
-fn is_write(line: &str) -> bool {
-    line.contains("answered")
-        && ["method=POST", "method=PUT", "method=DELETE"]
-            .iter()
-            .any(|method| line.contains(method))
-}
-
-fn node(number: u32, address: &Address, secret: &str) -> Value {
-    let url = match address {
-        Address::Tcp(address) => format!("http://{address}"),
-        Address::Unix(path) => format!("unix://{}", Path::new(path).display()),
-    };
-    json!({
-        "name": format!("node-{number:03}"), "agent_url": url, "wg_interface": "wg0",
-        "secret": secret, "ip_pool_cidr": format!("10.{number}.0.0/16"),
-    })
 }
 
 fn millis(time: Duration) -> f64 {

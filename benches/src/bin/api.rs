@@ -1,0 +1,153 @@
+//! The REST API over a fleet of simulated agents: lists of many peers, many creates at once, and creates
+//! at a steady rate while all nodes are polled.
+//!
+//! `target/release/api [NODES [PEERS]]`, default 100 and 100,000.
+
+use std::{
+    error::Error,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use wgfleet_benches::{samples::Samples, simulated_fleet::Fleet};
+use wgfleet_integration::controller::Rest;
+
+/// Peers of one bulk request.
+const BULK: u32 = 10_000;
+const LISTS: usize = 200;
+const STEADY: usize = 1_000;
+const A_SECOND: u32 = 50;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let mut number = |default: u32| arguments.next().map_or(Ok(default), |text| text.parse());
+    let (nodes, peers) = (number(100)?, number(100_000)?);
+
+    let fleet = Fleet::new(nodes);
+    println!("\n### REST API, {nodes} simulated nodes, polled every second\n");
+    println!("| what | measured | bar |\n|---|---|---|");
+    bulk(&fleet);
+    steady(&fleet);
+    let rest = fleet.controller.rest();
+    for first in (BULK..peers).step_by(BULK as usize) {
+        create(&rest, first, BULK.min(peers - first));
+    }
+    fleet.settled();
+    lists(&rest);
+    Ok(())
+}
+
+/// One request, until every node has its peers.
+fn bulk(fleet: &Fleet) {
+    let started = Instant::now();
+    create(&fleet.controller.rest(), 0, BULK);
+    let answered = started.elapsed();
+    fleet.settled();
+    let applied = started.elapsed();
+    println!(
+        "| {BULK} peers in one request until applied | {:.1} s (answered after {:.1} s) | 15 s |",
+        applied.as_secs_f64(),
+        answered.as_secs_f64()
+    );
+}
+
+fn create(rest: &Rest, first: u32, count: u32) {
+    let peer = |number: u32| {
+        json!({
+            "name": format!("peer {number:06}"), "preshared_key": "generate",
+            "labels": {"team": format!("team-{}", number % 50)},
+        })
+    };
+    let peers: Vec<_> = (first..first + count).map(peer).collect();
+    let answer = rest.post("/peers/bulk/create", &json!({ "peers": peers }));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json()["failed"], 0);
+}
+
+/// Creates at a fixed rate, each until applied, however long the one before took.
+fn steady(fleet: &Fleet) {
+    let started = Instant::now();
+    let mut times: Vec<Duration> = Vec::new();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..A_SECOND as usize)
+            .map(|worker| {
+                let rest = fleet.controller.rest();
+                scope.spawn(move || {
+                    let mine = (worker..STEADY).step_by(A_SECOND as usize);
+                    mine.map(|number| at(started, number, &rest)).collect()
+                })
+            })
+            .collect();
+        for worker in workers {
+            let own: Vec<Duration> = worker.join().expect("creates");
+            times.extend(own);
+        }
+    });
+    times.sort_unstable();
+    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
+    println!(
+        "| create + applied at {A_SECOND}/s, p50 / p99 | {:.1} / {:.1} ms | p99 100 ms |",
+        millis(at(50)),
+        millis(at(99))
+    );
+}
+
+/// The create whose turn is then.
+fn at(started: Instant, number: usize, rest: &Rest) -> Duration {
+    let number = u32::try_from(number).expect("few");
+    let due = started + Duration::from_secs(1) / A_SECOND * number;
+    let wait = due.saturating_duration_since(Instant::now());
+    let _ = wgfleet_integration::poll(wait, || (Instant::now() >= due).then_some(()));
+    let began = Instant::now();
+    let peer = rest.create("/peers", &json!({"name": format!("steady {number}")}));
+    assert_eq!(peer["sync"]["state"], "applied", "{peer}");
+    began.elapsed()
+}
+
+fn lists(rest: &Rest) {
+    let node = rest.read("/nodes?limit=1")["items"][0]["id"].clone();
+    let node = node.as_str().expect("an id");
+    for (name, query) in [
+        ("100 peers by name", "sort=name".to_owned()),
+        (
+            "100 of a label, newest first",
+            "label=team=team-7&sort=-created_at".to_owned(),
+        ),
+        ("100 that contain a text", "q=0777".to_owned()),
+        ("100 of a node, by name", format!("node_id={node}")),
+        (
+            "100 online or not, by traffic",
+            "online=false&sort=-rx_bytes_total".to_owned(),
+        ),
+        (
+            "100 of a label, by handshake",
+            "label=team=team-7&sort=-latest_handshake".to_owned(),
+        ),
+        (
+            "100 in a state",
+            "sync=applied&enabled=true&sort=-name".to_owned(),
+        ),
+    ] {
+        let mut samples = Samples::new("list");
+        let mut path = format!("/peers?limit=100&{query}");
+        for _ in 0..LISTS {
+            let page: Value = samples.measure(|| rest.read(&path));
+            // Page after page, so that not only the first one is measured.
+            path = match page["next_cursor"].as_str() {
+                Some(cursor) => format!("/peers?limit=100&{query}&cursor={cursor}"),
+                None => format!("/peers?limit=100&{query}"),
+            };
+        }
+        println!(
+            "| {name}, p50 / p99 | {:.1} / {:.1} ms | p99 20 ms |",
+            millis(samples.median()),
+            millis(samples.percentile(99))
+        );
+    }
+    let total = rest.read("/peers?limit=1")["total"].clone();
+    println!("| peers in the lists above | {total} | |");
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
