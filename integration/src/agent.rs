@@ -27,6 +27,7 @@ pub struct Config {
     listen: Option<String>,
     arguments: Vec<String>,
     namespace: Option<String>,
+    state_dir: Option<PathBuf>,
     variables: Vec<(String, String)>,
 }
 
@@ -62,6 +63,7 @@ impl Config {
             listen: None,
             arguments: Vec::new(),
             namespace: None,
+            state_dir: None,
             variables: Vec::new(),
         }
         .arguments(&["--backend", backend])
@@ -99,6 +101,13 @@ impl Config {
     #[must_use]
     pub fn in_namespace(mut self, namespace: &str) -> Self {
         self.namespace = Some(namespace.to_owned());
+        self
+    }
+
+    /// Keeps what must outlive it there, instead of in the agent's own temporary directory.
+    #[must_use]
+    pub fn state_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(path.into());
         self
     }
 
@@ -202,7 +211,8 @@ impl Agent {
     /// Where it keeps what must outlive it.
     #[must_use]
     pub fn state_dir(&self) -> PathBuf {
-        self.directory.path().join("state")
+        let own = || self.directory.path().join("state");
+        self.config.state_dir.clone().unwrap_or_else(own)
     }
 
     /// The file its secrets are in.

@@ -1,6 +1,9 @@
 //! What the world does to a controller, and what it must answer: the built program with built
 //! agents on simulated interfaces, proxies that lie, and servers that are no agents.
 
+mod certificates;
+mod clock;
+mod disk;
 mod doubles;
 mod drift;
 mod kills;
@@ -13,3 +16,4 @@ mod runner;
 mod scale;
 mod server;
 mod syncing;
+mod tls;

@@ -14,6 +14,7 @@ use wgfleet_integration::{
     agent::{Agent, SECRET},
     binary,
     client::{Address, Client},
+    disk::Disk,
     eventually, poll,
     process::Process,
 };
@@ -25,6 +26,9 @@ const PER_CALL: Duration = Duration::from_secs(40);
 /// A controller and its data directory, which outlives every run.
 pub(crate) struct Controller {
     directory: TempDir,
+    /// Where its data is, when that is not in `directory`.
+    disk: Option<Disk>,
+    variables: Vec<(String, String)>,
     process: Process,
     address: Option<Address>,
 }
@@ -63,9 +67,24 @@ impl Controller {
         fs::set_permissions(directory.path(), private).expect("made private");
         Self {
             directory,
+            disk: None,
+            variables: Vec::new(),
             process: Process::default(),
             address: None,
         }
+    }
+
+    /// Not started yet, with its data on that disk.
+    pub(crate) fn prepare_on(disk: Disk) -> Self {
+        Self {
+            disk: Some(disk),
+            ..Self::prepare()
+        }
+    }
+
+    /// Sets a variable of its environment.
+    pub(crate) fn set_variable(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     pub(crate) fn start() -> Self {
@@ -75,7 +94,36 @@ impl Controller {
     }
 
     pub(crate) fn data_dir(&self) -> &Path {
-        self.directory.path()
+        self.disk
+            .as_ref()
+            .map_or(self.directory.path(), |disk| disk.path())
+    }
+
+    pub(crate) fn disk(&self) -> &Disk {
+        self.disk.as_ref().expect("it was given one")
+    }
+
+    fn admin_token(&self) -> io::Result<String> {
+        let directory = self
+            .disk
+            .as_ref()
+            .map_or(self.data_dir().to_owned(), Disk::from_outside);
+        fs::read_to_string(directory.join("admin-token"))
+    }
+
+    /// The built program, where its data is.
+    fn program(&self) -> Command {
+        let program = binary::path("wgfleet-controller");
+        let mut command = match &self.disk {
+            Some(disk) => disk.command(program),
+            None => Command::new(program),
+        };
+        command.envs(self.variables.iter().cloned());
+        command
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     pub(crate) fn store_file(&self) -> PathBuf {
@@ -95,7 +143,7 @@ impl Controller {
     /// Starts it with a place to die at. Whether it came as far as listening.
     #[track_caller]
     pub(crate) fn try_run(&mut self, failpoint: Option<&str>) -> bool {
-        let mut command = self.command(Command::new(binary::path("wgfleet-controller")));
+        let mut command = self.command(self.program());
         if let Some(failpoint) = failpoint {
             command.env("WGFLEET_FAILPOINT", failpoint);
         }
@@ -158,7 +206,7 @@ impl Controller {
     /// The same on a data directory that is not its own.
     #[track_caller]
     pub(crate) fn run_in_vain_on(&mut self, data_dir: &Path) -> (ExitStatus, String) {
-        let mut command = Command::new(binary::path("wgfleet-controller"));
+        let mut command = self.program();
         let earlier = self.log().len();
         command
             .args(["--listen", "127.0.0.1:0", "--data-dir"])
@@ -191,7 +239,7 @@ impl Controller {
     /// One call. `Err`: no whole answer came.
     pub(crate) fn try_call(&self, method: &str, path: &str, body: &Value) -> io::Result<Answer> {
         let address = self.address.clone().expect("it was started");
-        let token = fs::read_to_string(self.data_dir().join("admin-token"))?;
+        let token = self.admin_token()?;
         let body = match body {
             Value::Null => String::new(),
             body => body.to_string(),

@@ -13,7 +13,7 @@ use std::{
 
 use rustix::net::sockopt::set_socket_linger;
 
-const DEADLINE: Duration = Duration::from_secs(90);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
 const BIG: usize = 1 << 30;
 
 /// What to do with a request.
@@ -146,7 +146,7 @@ fn endless(stream: &mut TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-fn read_request(stream: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)>> {
+pub(crate) fn read_request(stream: &mut impl Read) -> io::Result<Option<(String, Vec<u8>)>> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     let end = loop {
@@ -174,7 +174,7 @@ fn read_request(stream: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)>>
     Ok(Some((head, body)))
 }
 
-fn forward(agent: SocketAddr, head: &str, body: &[u8]) -> io::Result<Vec<u8>> {
+pub(crate) fn forward(agent: SocketAddr, head: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let mut behind = TcpStream::connect(agent)?;
     behind.set_read_timeout(Some(DEADLINE))?;
     behind.write_all(format!("{head}\r\nConnection: close\r\n\r\n").as_bytes())?;
