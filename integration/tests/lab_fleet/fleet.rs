@@ -36,7 +36,7 @@ pub(crate) struct Host {
     /// Of the node's pools: `10.8.1.` and `fd00:8:1::`.
     pub(crate) prefixes: [String; 2],
     pub(crate) private_key: String,
-    secret: String,
+    pub(crate) secret: String,
 }
 
 impl Host {
@@ -104,7 +104,8 @@ impl Host {
         self.connection(&self.secret)
     }
 
-    fn node(&self, weight: u32) -> Value {
+    /// The body that makes its node.
+    pub(crate) fn node(&self, weight: u32) -> Value {
         let [v4, v6] = &self.prefixes;
         let mut node = self.right_connection();
         node["name"] = json!(format!("node-{}", self.namespace));
@@ -165,6 +166,18 @@ impl Fleet {
             let node = self.rest.read(&path);
             (node["status"] == status).then_some(node)
         })
+    }
+
+    /// Several polls of a node pass.
+    pub(crate) fn polls_pass(&self, at: usize) {
+        let path = format!("/nodes/{}", self.nodes[at]);
+        // It is told in whole seconds, and each has two polls.
+        for _ in 0..3 {
+            let seen = self.rest.read(&path)["last_seen"].clone();
+            eventually(SOON, "the node is still polled", || {
+                (self.rest.read(&path)["last_seen"] != seen).then_some(())
+            });
+        }
     }
 
     /// Allowed IPs, sorted, by public key, of the peers the controller has on a node.
