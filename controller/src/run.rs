@@ -5,7 +5,7 @@ mod grpc;
 mod housekeeping;
 mod local_node;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -42,6 +42,17 @@ pub enum RunError {
     /// The store, or what guards it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store, where looking at its disk may help.
+    #[error(
+        "{source}. Look whether the disk of {data_dir} is full or read-only, or another program has \
+         the store open, and start again"
+    )]
+    Unavailable {
+        /// Where everything is kept.
+        data_dir: PathBuf,
+        /// What SQLite or the system says.
+        source: StoreError,
+    },
     /// The first administrator's token.
     #[error(transparent)]
     AdminToken(#[from] AdminTokenError),
@@ -62,18 +73,33 @@ pub enum RunError {
     PartEnded(&'static str),
 }
 
+impl RunError {
+    /// SQLite says neither which file it means nor what to do.
+    fn naming(self, data_dir: PathBuf) -> Self {
+        match self {
+            Self::Store(source) | Self::AdminToken(AdminTokenError::Store(source))
+                if source.is_transient() =>
+            {
+                Self::Unavailable { data_dir, source }
+            }
+            other => other,
+        }
+    }
+}
+
 /// Runs the controller until SIGTERM or SIGINT, or until something it can't do without fails.
 ///
 /// # Errors
 /// See [`RunError`].
 pub fn run(config: Config) -> Result<(), RunError> {
+    let data_dir = config.data_dir.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(run_async(config));
     // The writer of the store has said that it is done; its thread need not be waited for.
     runtime.shutdown_background();
-    outcome
+    outcome.map_err(|error| error.naming(data_dir))
 }
 
 async fn run_async(config: Config) -> Result<(), RunError> {
