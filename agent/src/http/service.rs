@@ -1,12 +1,20 @@
 //! A request in, an answer out: everything behind the connection, testable without a socket.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body_util::Full;
-use hyper::{Request, Response, body::Body};
+use hyper::{
+    Request, Response,
+    body::Body,
+    header::{DATE, HeaderValue},
+};
 use tokio_util::task::TaskTracker;
 use wire_contract::signing::Verifier;
 
@@ -39,6 +47,7 @@ pub struct AgentService {
     handlers: Handlers,
     limits: Arc<Limits>,
     mutations: TaskTracker,
+    clock: Clock,
 }
 
 impl AgentService {
@@ -61,7 +70,8 @@ impl AgentService {
         );
         Self {
             gate: Gate::new(verifier, clock.clone(), Arc::clone(&limits)),
-            handlers: Handlers::new(interfaces, mutations, clock),
+            handlers: Handlers::new(interfaces, mutations, clock.clone()),
+            clock,
             limits,
             mutations: tracker,
         }
@@ -84,7 +94,7 @@ impl AgentService {
             Err(turned) => {
                 let response = turned.answer.into_response(turned.close);
                 tracing::debug!(%method, %uri, %source, status = %response.status(), "turned away");
-                return response;
+                return self.dated(response);
             }
         };
         authenticated();
@@ -100,6 +110,17 @@ impl AgentService {
             });
         let response = answer.into_response(false);
         tracing::debug!(%method, %uri, %source, status = %response.status(), "answered");
+        self.dated(response)
+    }
+
+    /// The date that hyper itself would put there stands still when the clock is set back, until the
+    /// clock has caught up with it: a controller would see a clock that is wrong.
+    fn dated(&self, mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+        let now_s = u64::try_from(self.clock.unix_seconds()).unwrap_or(0);
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(now_s));
+        if let Ok(date) = HeaderValue::try_from(date) {
+            response.headers_mut().insert(DATE, date);
+        }
         response
     }
 

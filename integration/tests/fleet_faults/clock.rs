@@ -1,4 +1,4 @@
-//! The controller's own clock is wrong.
+//! A clock that is wrong: the controller's own, or an agent's.
 
 use std::{fs, time::Duration};
 
@@ -35,14 +35,22 @@ impl OwnClock {
         fs::rename(new, path).expect("renamed");
     }
 
-    fn give_to(&self, controller: &mut Controller) {
-        let file = self.0.path().join("offset");
-        controller.set_variable("LD_PRELOAD", LIBRARY);
-        controller.set_variable("FAKETIME_TIMESTAMP_FILE", &file.to_string_lossy());
-        controller.set_variable("FAKETIME_CACHE_DURATION", "1");
-        controller.set_variable("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-        controller.set_variable("NO_FAKE_STAT", "1");
+    /// The environment of a program that goes by it.
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        let file = self.0.path().join("offset").to_string_lossy().into_owned();
+        vec![
+            ("LD_PRELOAD", LIBRARY.into()),
+            ("FAKETIME_TIMESTAMP_FILE", file),
+            ("FAKETIME_CACHE_DURATION", "1".into()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+            ("NO_FAKE_STAT", "1".into()),
+        ]
     }
+}
+
+fn has_library(log: &str) {
+    let ignored = log.contains("cannot be preloaded");
+    assert!(!ignored, "integration/prepare installs faketime:\n{log}");
 }
 
 struct Story {
@@ -57,14 +65,30 @@ impl Story {
         let clock = OwnClock::new(offset_s);
         let agent = Config::simulated("wg0", 0).start();
         let mut controller = Controller::prepare();
-        clock.give_to(&mut controller);
+        for (name, value) in clock.variables() {
+            controller.set_variable(name, &value);
+        }
         controller.run();
+        has_library(&controller.log());
+        Self::of(clock, agent, controller)
+    }
+
+    /// The same where the agent has the wrong one.
+    fn with_agents(offset_s: i64) -> Self {
+        let clock = OwnClock::new(offset_s);
+        let config = clock
+            .variables()
+            .into_iter()
+            .fold(Config::simulated("wg0", 0), |config, (name, value)| {
+                config.variable(name, &value)
+            });
+        let agent = config.start();
+        has_library(&agent.log());
+        Self::of(clock, agent, Controller::start())
+    }
+
+    fn of(clock: OwnClock, agent: Agent, controller: Controller) -> Self {
         let node = controller.add("a", &url(&agent), &json!({}));
-        assert!(
-            !controller.log().contains("cannot be preloaded"),
-            "install faketime (integration/prepare does):\n{}",
-            controller.log()
-        );
         Self {
             clock,
             agent,
@@ -185,6 +209,34 @@ fn hostile_35_a_controllers_clock_that_jumps_loses_no_change() {
             "applied",
             "{peer}"
         );
+    }
+}
+
+#[test]
+fn hostile_35_an_agents_clock_that_jumps_loses_no_change() {
+    let story = Story::with_agents(0);
+    let kept = story.peer("kept", &json!({}));
+    story.controller.await_status(&story.node, "online");
+    let client = story.agent.client();
+    let mut all = vec![kept];
+    for (offset, side) in [
+        (MINUTES_10, "ahead of the controller's"),
+        (-MINUTES_10, "behind the controller's"),
+    ] {
+        story.clock.set(offset);
+        story.is_named(side);
+        assert_eq!(
+            client.get("/health").status,
+            401,
+            "signed by the right clock"
+        );
+        let late = story.peer(&format!("made {side}"), &json!({}));
+        assert_ne!(late["sync"]["state"], "applied", "{late}");
+        story.clock.set(0);
+        story.controller.await_status(&story.node, "online");
+        all.push(late);
+        story.holds(&all.iter().collect::<Vec<_>>());
+        story.controller.await_in_sync(&story.node, PATIENCE);
     }
 }
 
