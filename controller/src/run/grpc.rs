@@ -68,7 +68,7 @@ impl GrpcListener {
 
     /// Serves until told to stop.
     pub(super) async fn serve(self, core: Arc<Core>, stop: CancellationToken) -> &'static str {
-        let router = router(&core);
+        let router = router(&core, &stop);
         let stopped = stop.cancelled_owned();
         let outcome = match self {
             Self::Tcp(listener, _) => {
@@ -105,14 +105,15 @@ type Sourced = tower::layer::util::Stack<
     tower::layer::util::Identity,
 >;
 
-fn router(core: &Arc<Core>) -> Router<Sourced> {
+fn router(core: &Arc<Core>, stop: &CancellationToken) -> Router<Sourced> {
+    let events = Events::new(Arc::clone(core)).until(stop.clone());
     let interceptor: fn(Request<()>) -> Result<Request<()>, Status> = name_source;
     Server::builder()
         .layer(InterceptorLayer::new(interceptor))
         .add_service(NodeServiceServer::new(Nodes::new(Arc::clone(core))))
         .add_service(Peers::server(Arc::clone(core)))
         .add_service(DispatchServiceServer::new(Workers::new(Arc::clone(core))))
-        .add_service(EventServiceServer::new(Events::new(Arc::clone(core))))
+        .add_service(EventServiceServer::new(events))
 }
 
 /// Where a call comes from is what the connection says, whatever the call says.

@@ -4,6 +4,7 @@ use std::{pin::Pin, sync::Arc};
 
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status};
 use wgfleet_proto::v1::{Event, WatchRequest, event::Kind, event_service_server::EventService};
 
@@ -16,13 +17,24 @@ use crate::store::{NodeId, Role};
 
 /// The service of events.
 #[derive(Clone)]
-pub struct Events(Arc<Core>);
+pub struct Events {
+    core: Arc<Core>,
+    stop: CancellationToken,
+}
 
 impl Events {
     /// The service.
     #[must_use]
-    pub const fn new(core: Arc<Core>) -> Self {
-        Self(core)
+    pub fn new(core: Arc<Core>) -> Self {
+        let stop = CancellationToken::new();
+        Self { core, stop }
+    }
+
+    /// The same, with streams that end then: whoever only listens must not hold up a server that
+    /// waits for its calls.
+    #[must_use]
+    pub fn until(self, stop: CancellationToken) -> Self {
+        Self { stop, ..self }
     }
 }
 
@@ -34,7 +46,7 @@ impl EventService for Events {
         &self,
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        authorize(&self.0, request.metadata(), Role::Viewer).await?;
+        authorize(&self.core, request.metadata(), Role::Viewer).await?;
         let request = request.into_inner();
         if !request.after_id.is_empty() {
             // Nothing is kept yet to resume from.
@@ -45,7 +57,7 @@ impl EventService for Events {
             id => Some(parse_id(id, no_such_node)?),
         };
         let node = node.map(|id| id.to_string());
-        let receiver = self.0.events.subscribe();
+        let receiver = self.core.events.subscribe();
         let events = stream::unfold(Some(receiver), next).filter(move |event| {
             let wanted = match (event, &node) {
                 (Ok(event), Some(node)) => is_about(event, node),
@@ -53,6 +65,7 @@ impl EventService for Events {
             };
             async move { wanted }
         });
+        let events = events.take_until(self.stop.clone().cancelled_owned());
         Ok(Response::new(Box::pin(events)))
     }
 }

@@ -15,7 +15,8 @@ use wgfleet_integration::{
     eventually,
 };
 use wgfleet_proto::v1::{
-    CreateNodeRequest, node_service_client::NodeServiceClient,
+    CreateNodeRequest, dispatch_service_client::DispatchServiceClient,
+    event_service_client::EventServiceClient, node_service_client::NodeServiceClient,
     peer_service_client::PeerServiceClient,
 };
 
@@ -62,6 +63,8 @@ type Via = InterceptedService<Channel, Shows>;
 pub(crate) struct Caller {
     pub(crate) nodes: NodeServiceClient<Via>,
     pub(crate) peers: PeerServiceClient<Via>,
+    pub(crate) workers: DispatchServiceClient<Via>,
+    pub(crate) events: EventServiceClient<Via>,
 }
 
 impl Offered {
@@ -110,7 +113,9 @@ impl Offered {
         }));
         Caller {
             nodes: NodeServiceClient::with_interceptor(channel.clone(), shows.clone()),
-            peers: PeerServiceClient::with_interceptor(channel, shows),
+            peers: PeerServiceClient::with_interceptor(channel.clone(), shows.clone()),
+            workers: DispatchServiceClient::with_interceptor(channel.clone(), shows.clone()),
+            events: EventServiceClient::with_interceptor(channel, shows),
         }
     }
 
@@ -141,7 +146,9 @@ impl Offered {
 
 /// Runs what a test has to say to the services.
 pub(crate) fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    // With a thread beside the test's own: connections are kept while the test waits for something.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build();
     runtime.expect("a runtime").block_on(test);

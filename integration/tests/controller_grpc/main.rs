@@ -4,3 +4,4 @@
 mod caller;
 mod story;
 mod tokens;
+mod watching;

@@ -3,8 +3,8 @@
 use tonic::Code;
 use wgfleet_proto::v1::{
     CreatePeerRequest, DeleteNodeRequest, DeletePeerRequest, GetNodeRequest, GetPeerRequest,
-    ListNodesRequest, ListPeersRequest, RotateNodeSecretRequest, SyncNodeRequest,
-    UpdateNodeRequest, UpdatePeerRequest,
+    GetWorkerRequest, ListNodesRequest, ListPeersRequest, ListWorkersRequest,
+    RotateNodeSecretRequest, SyncNodeRequest, UpdateNodeRequest, UpdatePeerRequest, WatchRequest,
 };
 
 use crate::caller::{Caller, Offered, PLACES, refused, run};
@@ -47,6 +47,8 @@ async fn all_calls(caller: &mut Caller, offered: &Offered, id: &str) -> Vec<(Cod
         ..CreatePeerRequest::default()
     };
     let (nodes, peers) = (&mut caller.nodes, &mut caller.peers);
+    let (workers, events) = (&mut caller.workers, &mut caller.events);
+    let node_id = GetWorkerRequest { node_id: id() };
     let (rotate, sync) = (
         RotateNodeSecretRequest {
             id: id(),
@@ -77,5 +79,8 @@ async fn all_calls(caller: &mut Caller, offered: &Offered, id: &str) -> Vec<(Cod
                 .await,
         ),
         refused(peers.delete(DeletePeerRequest { id: id() }).await),
+        refused(workers.get_worker(node_id).await),
+        refused(workers.list_workers(ListWorkersRequest {}).await),
+        refused(events.watch(WatchRequest::default()).await),
     ]
 }
