@@ -10,7 +10,7 @@ lab_test! {
         let fleet = Fleet::new();
         let host = &fleet.hosts[0];
         let peers = [0, 1, 2, 3].map(|number| fleet.peer(&format!("peer-{number}"), Some(0)));
-        let [removed, changed, thief, robbed] = peers.each_ref().map(|peer| text(&peer["public_key"]));
+        let [removed, changed, thief, _] = peers.each_ref().map(|peer| text(&peer["public_key"]));
         let before = host.shown();
         assert!(before.values().all(|(_, preshared)| preshared.is_some()), "{before:?}");
         let mended = || (host.shown() == before).then_some(());
@@ -31,7 +31,6 @@ lab_test! {
         // The address of another: it has to be taken from the one before the other gets it back.
         let stolen = texts(&peers[3]["allowed_ips"]).into_iter().collect::<Vec<_>>().join(",");
         host.inside(|| wg::set_peer(WG0, &thief, &["allowed-ips", &stolen]));
-        assert!(host.shown()[&robbed].0.is_empty());
         eventually(TWO_POLLS, "both have their own again", mended);
     }
 }
