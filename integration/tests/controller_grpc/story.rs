@@ -108,7 +108,10 @@ async fn story(offered: &Offered) {
         json!("laptop")
     );
 
-    let gone = DeletePeerRequest { id: ids[2].clone() };
+    let gone = DeletePeerRequest {
+        id: ids[2].clone(),
+        ..DeletePeerRequest::default()
+    };
     caller.peers.delete(gone).await.expect("deleted");
     eventually(SOON, "the agent has two of them", || {
         (offered.shown().len() == 2).then_some(())
@@ -125,6 +128,7 @@ async fn story(offered: &Offered) {
     let delete = |peers: DeletePeers| DeleteNodeRequest {
         id: id.clone(),
         peers: peers.into(),
+        ..DeleteNodeRequest::default()
     };
     let refusal = refused(caller.nodes.delete(delete(DeletePeers::Refuse)).await);
     assert_eq!(refusal, (Code::FailedPrecondition, "node_has_peers".into()));

@@ -66,7 +66,15 @@ async fn all_calls(caller: &mut Caller, offered: &Offered, id: &str) -> Vec<(Cod
         refused(nodes.update(renamed).await),
         refused(nodes.rotate_secret(rotate).await),
         refused(nodes.sync(sync).await),
-        refused(nodes.delete(DeleteNodeRequest { id: id(), peers: 4 }).await),
+        refused(
+            nodes
+                .delete(DeleteNodeRequest {
+                    id: id(),
+                    peers: 4,
+                    ..DeleteNodeRequest::default()
+                })
+                .await,
+        ),
         refused(peers.list(ListPeersRequest::default()).await),
         refused(peers.get(GetPeerRequest { id: id() }).await),
         refused(peers.create(peer).await),
@@ -78,7 +86,14 @@ async fn all_calls(caller: &mut Caller, offered: &Offered, id: &str) -> Vec<(Cod
                 })
                 .await,
         ),
-        refused(peers.delete(DeletePeerRequest { id: id() }).await),
+        refused(
+            peers
+                .delete(DeletePeerRequest {
+                    id: id(),
+                    ..DeletePeerRequest::default()
+                })
+                .await,
+        ),
         refused(workers.get_worker(node_id).await),
         refused(workers.list_workers(ListWorkersRequest {}).await),
         refused(events.watch(WatchRequest::default()).await),

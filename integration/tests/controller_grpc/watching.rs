@@ -51,7 +51,10 @@ fn what_happens_is_told_and_a_watcher_does_not_hold_up_the_end() {
                 _ => None,
             });
             assert_eq!(told.await.id, id);
-            let gone = DeletePeerRequest { id: id.clone() };
+            let gone = DeletePeerRequest {
+                id: id.clone(),
+                ..DeletePeerRequest::default()
+            };
             caller.peers.delete(gone).await.expect("deleted");
             let told = next(&mut events, |kind| match kind {
                 Kind::PeerDeleted(it) => Some(it.peer_id),
