@@ -211,6 +211,13 @@ pub struct Rest {
 }
 
 impl Rest {
+    /// Gives each call that long.
+    #[must_use]
+    pub fn patient(mut self, timeout: Duration) -> Self {
+        self.client = self.client.timeout(timeout);
+        self
+    }
+
     /// `GET /api/v1{path}`.
     ///
     /// # Panics

@@ -14,6 +14,7 @@ use wgfleet_integration::controller::Rest;
 
 /// Peers of one bulk request.
 const BULK: u32 = 10_000;
+const PATIENCE: Duration = Duration::from_secs(120);
 const LISTS: usize = 200;
 const STEADY: usize = 1_000;
 const A_SECOND: u32 = 50;
@@ -28,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("| what | measured | bar |\n|---|---|---|");
     bulk(&fleet);
     steady(&fleet);
-    let rest = fleet.controller.rest();
+    let rest = fleet.controller.rest().patient(PATIENCE);
     for first in (BULK..peers).step_by(BULK as usize) {
         create(&rest, first, BULK.min(peers - first));
     }
@@ -40,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// One request, until every node has its peers.
 fn bulk(fleet: &Fleet) {
     let started = Instant::now();
-    create(&fleet.controller.rest(), 0, BULK);
+    create(&fleet.controller.rest().patient(PATIENCE), 0, BULK);
     let answered = started.elapsed();
     fleet.settled();
     let applied = started.elapsed();

@@ -28,7 +28,7 @@ use crate::{
         once,
         status::{invalid, wgfleet_code, wgfleet_field},
     },
-    store::{WriteTx, peers},
+    store::{NodeId, WriteTx, peers},
 };
 
 /// Most peers of one request.
@@ -36,12 +36,15 @@ const MAX_ITEMS: usize = 10_000;
 /// Peers of one transaction: long enough to share a sync of the disk, short enough that others, who
 /// wait for the store meanwhile, do not notice.
 const CHUNK: usize = 100;
+/// Transactions after which the nodes are told. A worker brings everything there is, so telling a
+/// hundred nodes after each would make each of them look a hundred times.
+const TELL_EVERY: usize = 20;
 
 /// What one transaction did.
 #[derive(Default)]
 struct Done {
     results: Vec<BulkResult>,
-    touched: BTreeMap<crate::store::NodeId, Touched>,
+    touched: BTreeMap<NodeId, Touched>,
     events: Vec<Kind>,
 }
 
@@ -104,7 +107,16 @@ struct Run<'a> {
     core: &'a Core,
     once: Option<Arc<once::Once>>,
     part: usize,
+    /// Nodes that have not been told yet.
+    touched: BTreeMap<NodeId, Touched>,
     answer: BulkPeersResponse,
+}
+
+/// However it ends: what was committed is to reach its nodes.
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        self.tell();
+    }
 }
 
 impl<'a> Run<'a> {
@@ -113,6 +125,7 @@ impl<'a> Run<'a> {
             core,
             once: once::current(),
             part: 0,
+            touched: BTreeMap::new(),
             answer: BulkPeersResponse::default(),
         }
     }
@@ -153,13 +166,20 @@ impl<'a> Run<'a> {
         let done = done.await?;
         failpoint!("services.bulk.committed");
         self.part += 1;
-        let touched: Vec<_> = done.touched.into_values().collect();
-        finish::wake(self.core, &touched);
+        self.touched.extend(done.touched);
+        if self.part.is_multiple_of(TELL_EVERY) {
+            self.tell();
+        }
         for event in done.events {
             self.core.events.publish(event);
         }
         self.answer.results.extend(done.results);
         Ok(())
+    }
+
+    fn tell(&mut self) {
+        let touched: Vec<_> = std::mem::take(&mut self.touched).into_values().collect();
+        finish::wake(self.core, &touched);
     }
 
     fn finish(mut self) -> BulkPeersResponse {
@@ -168,7 +188,7 @@ impl<'a> Run<'a> {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         self.answer.failed = count(failed);
         self.answer.succeeded = count(self.answer.results.len() - failed);
-        self.answer
+        std::mem::take(&mut self.answer)
     }
 }
 
