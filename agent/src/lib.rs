@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod link;
+pub mod reload;
 pub mod run;
 pub mod state;
 pub mod wireguard;

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::Clock,
     config::{BackendConfig, Config},
-    http::{AgentService, BindError, Limits, Listener, Server, ServiceParts},
+    http::{AgentService, BindError, Limits, ListenAddr, Listener, Server, ServiceParts, Tls},
+    reload::{Reload, warn},
     state::{
         directory::{StateDirectory, StateDirectoryError},
         replay::{LogError, ReplayMemory},
@@ -75,16 +76,21 @@ async fn run_async(config: Config) -> Result<(), RunError> {
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
-    if let Some(warning) = config.secrets.warning() {
-        tracing::warn!("{warning}");
-    }
+    let hangups = signal(SignalKind::hangup())?;
+    warn(config.secrets.warning());
+    warn(config.tls.as_ref().and_then(Tls::warning));
+    warn(unprotected(&config));
     // What `main` must outlive; any of them ending is an error.
     let mut parts = JoinSet::new();
     let state = StateDirectory::open(&config.state_dir)?;
     make_room_for(config.max_connections);
     let mut listeners = Vec::new();
     for address in &config.listen {
-        listeners.push(Listener::bind(address).await?);
+        let listener = Listener::bind(address).await?;
+        listeners.push(match &config.tls {
+            None => listener,
+            Some(tls) => listener.secured(tls.clone()),
+        });
     }
     let clock = Clock::System;
     let replay = Arc::new(ReplayMemory::open(state.path(), clock.unix_seconds())?);
@@ -98,8 +104,9 @@ async fn run_async(config: Config) -> Result<(), RunError> {
         clock.clone(),
     );
     let interfaces = Arc::new(interfaces);
+    let verifier = Arc::new(ArcSwap::from_pointee(config.secrets.verifier()));
     let service = AgentService::new(ServiceParts {
-        verifier: Arc::new(ArcSwap::from_pointee(config.secrets.verifier())),
+        verifier: Arc::clone(&verifier),
         interfaces: Arc::clone(&interfaces),
         replay,
         limits: Arc::new(Limits::new(config.rate_limit)),
@@ -110,11 +117,17 @@ async fn run_async(config: Config) -> Result<(), RunError> {
         "the watch on links"
     });
 
+    let reload = Reload::new(config.secrets, verifier, config.tls);
+    parts.spawn(async move {
+        reload.at_each(hangups).await;
+        "the part that reads again at SIGHUP"
+    });
+
     let stop = CancellationToken::new();
     let server = Server::new(service, config.max_connections, stop.clone());
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        tracing::info!("listening on {}", listener.address()?);
+        tracing::info!("listening on {}", listener.url()?);
         accepting.spawn(server.clone().accept_on(listener));
     }
 
@@ -131,6 +144,22 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     server.drain().await;
     drop(state);
     outcome
+}
+
+/// A warning, where requests come over a network as they are.
+fn unprotected(config: &Config) -> Option<String> {
+    if config.tls.is_some() {
+        return None;
+    }
+    let off_host = config.listen.iter().filter(|listen| listen.is_off_host());
+    let places: Vec<_> = off_host.map(ListenAddr::to_string).collect();
+    (!places.is_empty()).then(|| {
+        format!(
+            "{} can be reached from other hosts without TLS: requests are signed, but whoever is on the way \
+             can read them, preshared keys included; give --tls-cert and --tls-key, or listen on loopback",
+            places.join(", ")
+        )
+    })
 }
 
 /// Raises this process's limit of open files as far as it may: many systems begin with 1024, and

@@ -1,7 +1,9 @@
 //! What the agent is told at start: flags, `WGFLEET_…` variables and a TOML file, in this order of
 //! precedence.
 
+mod observation;
 mod secrets;
+mod tls;
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +16,8 @@ use clap::{Parser, ValueEnum};
 use serde::Deserialize;
 use wire_contract::InterfaceName;
 
-use crate::http::ListenAddr;
+use crate::http::{ListenAddr, Tls, TlsError};
+pub use observation::MetricsConfig;
 pub use secrets::{SecretError, Secrets};
 
 /// Exit code for a bad flag, variable, file or secret.
@@ -44,6 +47,18 @@ struct Flags {
     /// WGFLEET_SECRET works in its place
     #[arg(long, env = "WGFLEET_SECRET_FILE", value_name = "FILE")]
     secret_file: Option<PathBuf>,
+
+    /// Certificate to speak https on TCP with, and those that lead to its authority, in PEM; read
+    /// again at SIGHUP, as the secrets are
+    #[arg(long, env = "WGFLEET_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate, in PEM; 0600
+    #[arg(long, env = "WGFLEET_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+
+    #[command(flatten)]
+    metrics: observation::Flags,
 
     /// What drives WireGuard [default: kernel]
     #[arg(long, env = "WGFLEET_BACKEND")]
@@ -93,6 +108,10 @@ struct Flags {
 struct File {
     listen: Option<Vec<String>>,
     secret_file: Option<PathBuf>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    metrics_listen: Option<String>,
+    metrics_per_peer: Option<bool>,
     backend: Option<BackendChoice>,
     interface: Option<Vec<String>>,
     state_dir: Option<PathBuf>,
@@ -143,6 +162,10 @@ pub struct Config {
     pub listen: Vec<ListenAddr>,
     /// Whose signatures to accept.
     pub secrets: Secrets,
+    /// What TCP is secured with; plain http when `None`.
+    pub tls: Option<Tls>,
+    /// Where numbers are shown; nowhere when `None`.
+    pub metrics: Option<MetricsConfig>,
     /// What drives WireGuard.
     pub backend: BackendConfig,
     /// The interfaces to serve; all when `None`.
@@ -182,6 +205,9 @@ pub enum ConfigError {
     /// The secret.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The certificate or its key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 impl Config {
@@ -223,6 +249,13 @@ impl Config {
         )?;
         Ok(Self {
             listen: parsed("--listen", &listen)?,
+            tls: tls::load(
+                flags.tls_cert.or(file.tls_cert),
+                flags.tls_key.or(file.tls_key),
+            )?,
+            metrics: flags
+                .metrics
+                .merged(file.metrics_listen, file.metrics_per_peer)?,
             backend,
             interfaces: interfaces
                 .map(|names| parsed("--interface", &names))

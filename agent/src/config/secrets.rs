@@ -17,6 +17,8 @@ const VARIABLE: &str = "WGFLEET_SECRET";
 pub struct Secrets {
     current: Secret,
     next: Option<Secret>,
+    /// `None` when they came from the environment.
+    file: Option<PathBuf>,
 }
 
 /// There is no secret the agent could use.
@@ -92,6 +94,18 @@ impl Secrets {
         }
     }
 
+    /// Reads them again where they were read before. What came from the environment stays as it is:
+    /// nobody can change it there.
+    ///
+    /// # Errors
+    /// See [`SecretError`].
+    pub fn reread(&self) -> Result<Self, SecretError> {
+        match &self.file {
+            Some(path) => Self::from_file(path),
+            None => Ok(self.clone()),
+        }
+    }
+
     fn from_file(path: &Path) -> Result<Self, SecretError> {
         let unreadable = |source| SecretError::Unreadable {
             path: path.to_owned(),
@@ -106,7 +120,9 @@ impl Secrets {
             });
         }
         let text = Zeroizing::new(io::read_to_string(file).map_err(unreadable)?);
-        Self::parse(&text, format!("--secret-file {}", path.display()))
+        let mut secrets = Self::parse(&text, format!("--secret-file {}", path.display()))?;
+        secrets.file = Some(path.to_owned());
+        Ok(secrets)
     }
 
     fn parse(text: &str, place: String) -> Result<Self, SecretError> {
@@ -134,6 +150,7 @@ impl Secrets {
         Ok(Self {
             current: secret(current)?,
             next: next.map(secret).transpose()?,
+            file: None,
         })
     }
 

@@ -9,8 +9,9 @@ use std::{
 };
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::TlsAcceptor;
 
-use super::limits::Source;
+use super::{limits::Source, tls::Tls};
 
 /// `ADDR:PORT` or `unix:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,10 +42,21 @@ impl FromStr for ListenAddr {
     }
 }
 
+impl ListenAddr {
+    /// Whether others than this host's own processes may connect.
+    #[must_use]
+    pub fn is_off_host(&self) -> bool {
+        match self {
+            Self::Tcp(address) => !address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for ListenAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(address) => write!(f, "http://{address}"),
+            Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -69,16 +81,19 @@ pub enum BindError {
 
 /// A bound listener.
 #[derive(Debug)]
-pub enum Listener {
-    /// TCP.
-    Tcp(TcpListener),
+pub struct Listener(Bound);
+
+#[derive(Debug)]
+enum Bound {
+    /// TCP, and what it is secured with.
+    Tcp(TcpListener, Option<Tls>),
     /// A unix socket, whose file goes with it.
     Unix(UnixListener, SocketFile),
 }
 
 /// The file of a unix socket, removed when dropped.
 #[derive(Debug)]
-pub struct SocketFile(PathBuf);
+struct SocketFile(PathBuf);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
@@ -94,10 +109,12 @@ impl Listener {
     /// See [`BindError`].
     pub async fn bind(address: &ListenAddr) -> Result<Self, BindError> {
         let bound = match address {
-            ListenAddr::Tcp(tcp) => TcpListener::bind(tcp).await.map(Self::Tcp),
+            ListenAddr::Tcp(tcp) => TcpListener::bind(tcp)
+                .await
+                .map(|listener| Bound::Tcp(listener, None)),
             ListenAddr::Unix(path) => bind_unix(path).await,
         };
-        bound.map_err(|source| match source.kind() {
+        bound.map(Self).map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => BindError::InUse(address.clone()),
             _ => BindError::Failed {
                 address: address.clone(),
@@ -106,27 +123,44 @@ impl Listener {
         })
     }
 
-    /// Where it listens, the port the system chose included.
+    /// The same, speaking nothing but TLS where it is TCP. What comes over a unix socket has not left
+    /// the host.
+    #[must_use]
+    pub fn secured(self, tls: Tls) -> Self {
+        Self(match self.0 {
+            Bound::Tcp(listener, _) => Bound::Tcp(listener, Some(tls)),
+            unix @ Bound::Unix(..) => unix,
+        })
+    }
+
+    /// Where it listens, the port the system chose included: `https://…`, `http://…` or `unix:PATH`.
     ///
     /// # Errors
     /// When the system does not tell.
-    pub fn address(&self) -> io::Result<ListenAddr> {
-        match self {
-            Self::Tcp(listener) => listener.local_addr().map(ListenAddr::Tcp),
-            Self::Unix(_, file) => Ok(ListenAddr::Unix(file.0.clone())),
-        }
+    pub fn url(&self) -> io::Result<String> {
+        Ok(match &self.0 {
+            Bound::Tcp(listener, tls) => {
+                let scheme = if tls.is_some() { "https" } else { "http" };
+                format!("{scheme}://{}", listener.local_addr()?)
+            }
+            Bound::Unix(_, file) => format!("unix:{}", file.0.display()),
+        })
     }
 
     /// The next connection.
     pub(super) async fn accept(&self) -> io::Result<(Stream, Source)> {
-        match self {
-            Self::Tcp(listener) => {
+        match &self.0 {
+            Bound::Tcp(listener, tls) => {
                 let (stream, peer) = listener.accept().await?;
                 // Answers are written whole; waiting to fill a segment only delays them.
                 stream.set_nodelay(true)?;
-                Ok((Stream::Tcp(stream), peer.ip().into()))
+                let stream = match tls {
+                    None => Stream::Tcp(stream),
+                    Some(tls) => Stream::Tls(stream, tls.acceptor()),
+                };
+                Ok((stream, peer.ip().into()))
             }
-            Self::Unix(listener, _) => {
+            Bound::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
                 Ok((Stream::Unix(stream), Source::Unix))
             }
@@ -134,7 +168,7 @@ impl Listener {
     }
 }
 
-async fn bind_unix(path: &Path) -> io::Result<Listener> {
+async fn bind_unix(path: &Path) -> io::Result<Bound> {
     if is_stale_socket(path).await {
         std::fs::remove_file(path)?;
     }
@@ -142,7 +176,7 @@ async fn bind_unix(path: &Path) -> io::Result<Listener> {
     let file = SocketFile(path.to_owned());
     // Whoever may connect must sign all the same.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
-    Ok(Listener::Unix(listener, file))
+    Ok(Bound::Unix(listener, file))
 }
 
 /// Whether `path` is a socket that nobody listens on. Any other failure to connect says nothing of
@@ -159,5 +193,7 @@ async fn is_stale_socket(path: &Path) -> bool {
 /// One connection.
 pub(super) enum Stream {
     Tcp(TcpStream),
+    /// TCP, before its TLS handshake.
+    Tls(TcpStream, TlsAcceptor),
     Unix(UnixStream),
 }

@@ -6,7 +6,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -20,6 +24,8 @@ use super::{
 pub const DRAIN: Duration = Duration::from_secs(4);
 /// How long the head of a request may take; hyper counts the idle time before it as well.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes hyper buffers for a head.
 const HEAD_BYTES: usize = 32 * 1024;
 /// Most header fields of a request.
@@ -86,8 +92,24 @@ impl Server {
         let server = self.clone();
         match stream {
             Stream::Tcp(stream) => self.tasks.spawn(server.serve(stream, source, place)),
+            Stream::Tls(stream, tls) => self.tasks.spawn(server.secure(tls, stream, source, place)),
             Stream::Unix(stream) => self.tasks.spawn(server.serve(stream, source, place)),
         };
+    }
+
+    /// Serves a connection once its handshake is done. Until then, and after, it is a stranger's.
+    async fn secure(self, tls: TlsAcceptor, stream: TcpStream, source: Source, place: Place) {
+        let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
+        let outcome = tokio::select! {
+            outcome = handshake => outcome,
+            () = place.evicted() => return,
+            () = self.stop.cancelled() => return,
+        };
+        match outcome {
+            Ok(Ok(stream)) => self.serve(stream, source, place).await,
+            Ok(Err(error)) => tracing::debug!(%source, %error, "no TLS connection came about"),
+            Err(_) => tracing::debug!(%source, "a TLS handshake took too long"),
+        }
     }
 
     async fn serve<S>(self, stream: S, source: Source, place: Place)
