@@ -2,7 +2,7 @@
 //!
 //! A request comes in over [`http`], is authenticated there, and ends at the one owner of its
 //! interface in [`wireguard`], which alone talks to the kernel. What must outlive the process is in
-//! [`state`]; [`link`] watches interfaces come and go.
+//! [`state`]; [`link`] watches interfaces come and go; [`metrics`] shows what was counted.
 //!
 //! The agent never runs a subprocess, never creates an interface and never shows a preshared or
 //! private key.
@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod link;
+pub mod metrics;
 pub mod reload;
 pub mod run;
 pub mod state;

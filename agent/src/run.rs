@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    config::{BackendConfig, Config},
+    config::{BackendConfig, Config, MetricsConfig},
     http::{AgentService, BindError, Limits, ListenAddr, Listener, Server, ServiceParts, Tls},
+    metrics::{Metrics, MetricsBindError, MetricsListener, Scrape},
     reload::{Reload, warn},
     state::{
         directory::{StateDirectory, StateDirectoryError},
@@ -43,6 +44,9 @@ pub enum RunError {
     /// A listener.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The listener for metrics.
+    #[error(transparent)]
+    BindMetrics(#[from] MetricsBindError),
     /// WireGuard.
     #[error("WireGuard can't be driven: {0}")]
     Backend(#[from] BackendError),
@@ -92,6 +96,10 @@ async fn run_async(config: Config) -> Result<(), RunError> {
             Some(tls) => listener.secured(tls.clone()),
         });
     }
+    let metrics_listener = match config.metrics {
+        Some(MetricsConfig { listen, .. }) => Some(MetricsListener::bind(listen).await?),
+        None => None,
+    };
     let clock = Clock::System;
     let replay = Arc::new(ReplayMemory::open(state.path(), clock.unix_seconds())?);
     let fingerprinter = Fingerprinter::new();
@@ -104,6 +112,22 @@ async fn run_async(config: Config) -> Result<(), RunError> {
         clock.clone(),
     );
     let interfaces = Arc::new(interfaces);
+    let metrics = Arc::new(Metrics::default());
+    if let (Some(listener), Some(MetricsConfig { per_peer, .. })) =
+        (metrics_listener, config.metrics)
+    {
+        tracing::info!("metrics on {}", listener.url()?);
+        let scrape = Scrape::new(
+            Arc::clone(&metrics),
+            Arc::clone(&interfaces),
+            Arc::clone(&replay),
+            per_peer,
+        );
+        parts.spawn(async move {
+            listener.serve(Arc::new(scrape)).await;
+            "the listener for metrics"
+        });
+    }
     let verifier = Arc::new(ArcSwap::from_pointee(config.secrets.verifier()));
     let service = AgentService::new(ServiceParts {
         verifier: Arc::clone(&verifier),
@@ -111,6 +135,7 @@ async fn run_async(config: Config) -> Result<(), RunError> {
         replay,
         limits: Arc::new(Limits::new(config.rate_limit)),
         clock,
+        metrics,
     });
     parts.spawn(async move {
         interfaces.follow_links().await;

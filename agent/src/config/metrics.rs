@@ -17,7 +17,7 @@ pub struct MetricsConfig {
 
 /// The flags.
 #[derive(Debug, Default, Args)]
-pub(super) struct Flags {
+pub(super) struct MetricsFlags {
     /// Where to show metrics, in Prometheus' text format: ADDR:PORT [default: nowhere]
     #[arg(long, env = "WGFLEET_METRICS_LISTEN", value_name = "ADDR:PORT")]
     metrics_listen: Option<String>,
@@ -35,7 +35,7 @@ pub(super) struct Flags {
     metrics_per_peer: Option<bool>,
 }
 
-impl Flags {
+impl MetricsFlags {
     /// With what the file says for those that were not given.
     pub(super) fn merged(
         self,

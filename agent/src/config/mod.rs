@@ -1,7 +1,7 @@
 //! What the agent is told at start: flags, `WGFLEET_…` variables and a TOML file, in this order of
 //! precedence.
 
-mod observation;
+mod metrics;
 mod secrets;
 mod tls;
 
@@ -17,7 +17,7 @@ use serde::Deserialize;
 use wire_contract::InterfaceName;
 
 use crate::http::{ListenAddr, Tls, TlsError};
-pub use observation::MetricsConfig;
+pub use metrics::MetricsConfig;
 pub use secrets::{SecretError, Secrets};
 
 /// Exit code for a bad flag, variable, file or secret.
@@ -58,7 +58,7 @@ struct Flags {
     tls_key: Option<PathBuf>,
 
     #[command(flatten)]
-    metrics: observation::Flags,
+    metrics: metrics::MetricsFlags,
 
     /// What drives WireGuard [default: kernel]
     #[arg(long, env = "WGFLEET_BACKEND")]

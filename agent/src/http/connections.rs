@@ -10,11 +10,14 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::Metrics;
+
 /// All connections. At the cap, the oldest that has not authenticated makes room: a stranger can
 /// hold connections, but not keep a controller out.
 pub(super) struct Connections {
     table: Mutex<Table>,
     max: usize,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Default)]
@@ -34,10 +37,11 @@ pub(super) struct Place {
 }
 
 impl Connections {
-    pub(super) fn new(max: usize) -> Arc<Self> {
+    pub(super) fn new(max: usize, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             table: Mutex::default(),
             max,
+            metrics,
         })
     }
 
@@ -54,6 +58,7 @@ impl Connections {
         table.count += 1;
         table.strangers.insert(id, evicted.clone());
         drop(table);
+        self.metrics.connections.opened();
         let connections = Arc::clone(self);
         Some(Place {
             connections,
@@ -87,6 +92,8 @@ impl Drop for Place {
         let mut table = self.connections.lock();
         table.count -= 1;
         table.strangers.remove(&self.id);
+        drop(table);
+        self.connections.metrics.connections.closed();
     }
 }
 
@@ -96,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_oldest_stranger_makes_room() {
-        let connections = Connections::new(2);
+        let connections = Connections::new(2, Arc::default());
         let known = connections.admit().expect("room");
         known.authenticated();
         let stranger = connections.admit().expect("room");
@@ -106,8 +113,18 @@ mod tests {
     }
 
     #[test]
+    fn open_connections_are_counted() {
+        let metrics = Arc::new(Metrics::default());
+        let connections = Connections::new(2, Arc::clone(&metrics));
+        let places = [connections.admit(), connections.admit()];
+        assert_eq!(metrics.connections.count(), 2);
+        drop(places);
+        assert_eq!(metrics.connections.count(), 0);
+    }
+
+    #[test]
     fn the_authenticated_are_never_evicted() {
-        let connections = Connections::new(1);
+        let connections = Connections::new(1, Arc::default());
         let known = connections.admit().expect("room");
         known.authenticated();
         assert!(connections.admit().is_none());

@@ -22,7 +22,7 @@ use super::{
     body::{self, BodyError},
     limits::{Limits, Source},
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, metrics::Metrics};
 
 /// A request that was signed by somebody who knows the secret, recently.
 pub(super) struct Authentic {
@@ -54,14 +54,21 @@ pub(super) struct Gate {
     verifier: Arc<ArcSwap<Verifier>>,
     clock: Clock,
     limits: Arc<Limits>,
+    metrics: Arc<Metrics>,
 }
 
 impl Gate {
-    pub(super) fn new(verifier: Arc<ArcSwap<Verifier>>, clock: Clock, limits: Arc<Limits>) -> Self {
+    pub(super) fn new(
+        verifier: Arc<ArcSwap<Verifier>>,
+        clock: Clock,
+        limits: Arc<Limits>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             verifier,
             clock,
             limits,
+            metrics,
         }
     }
 
@@ -116,6 +123,7 @@ impl Gate {
 
     /// The same answer whatever failed; the log says which, in bounded volume.
     fn failed(&self, failure: AuthFailure, source: Source) -> Answer {
+        self.metrics.authentication_failed(failure);
         if let Some(unlogged_before) = self.limits.may_log() {
             tracing::warn!(%source, reason = failure.reason(), unlogged_before,
                 "authentication failed: {failure}");

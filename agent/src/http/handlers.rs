@@ -7,7 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 use wire_contract::{
     InterfaceName,
     dto::{Device, Health, Interface, Interfaces as InterfaceList},
-    path::Resource,
+    path::{InvalidTarget, Resource},
 };
 
 use super::{answer::Answer, gate::Authentic, limits::Source, mutations::Mutations};
@@ -37,20 +37,15 @@ impl Handlers {
         }
     }
 
-    /// `limited`: seconds its source must wait, when it has sent more than it may. A mutation is
+    /// `resource`: what its target names. `limited`: seconds its source must wait, when it has sent more than it may. A mutation is
     /// remembered all the same, so that it can't be replayed once there is room.
     pub(super) async fn handle(
         &self,
         request: Authentic,
+        resource: Result<Resource, InvalidTarget>,
         source: Source,
         limited: Option<u64>,
     ) -> Answer {
-        let target = request
-            .parts
-            .uri
-            .path_and_query()
-            .map_or("", |target| target.as_str());
-        let resource = Resource::parse(target);
         if is_mutation(&request.parts.method) {
             return self
                 .mutations

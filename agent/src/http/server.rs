@@ -47,8 +47,8 @@ impl Server {
     #[must_use]
     pub fn new(service: AgentService, max_connections: usize, stop: CancellationToken) -> Self {
         Self {
+            connections: Connections::new(max_connections, Arc::clone(service.metrics())),
             service: Arc::new(service),
-            connections: Connections::new(max_connections),
             tasks: TaskTracker::new(),
             stop,
         }

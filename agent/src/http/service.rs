@@ -16,7 +16,7 @@ use hyper::{
     header::{DATE, HeaderValue},
 };
 use tokio_util::task::TaskTracker;
-use wire_contract::signing::Verifier;
+use wire_contract::{path::Resource, signing::Verifier};
 
 use super::{
     answer::Answer,
@@ -25,7 +25,12 @@ use super::{
     limits::{Limits, Source},
     mutations::Mutations,
 };
-use crate::{clock::Clock, state::replay::ReplayMemory, wireguard::interface::Interfaces};
+use crate::{
+    clock::Clock,
+    metrics::{Metrics, Route},
+    state::replay::ReplayMemory,
+    wireguard::interface::Interfaces,
+};
 
 /// What a service is made of.
 pub struct ServiceParts {
@@ -39,6 +44,8 @@ pub struct ServiceParts {
     pub limits: Arc<Limits>,
     /// The time of day.
     pub clock: Clock,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The agent behind its connections.
@@ -48,6 +55,7 @@ pub struct AgentService {
     limits: Arc<Limits>,
     mutations: TaskTracker,
     clock: Clock,
+    metrics: Arc<Metrics>,
 }
 
 impl AgentService {
@@ -60,6 +68,7 @@ impl AgentService {
             replay,
             limits,
             clock,
+            metrics,
         } = parts;
         let tracker = TaskTracker::new();
         let mutations = Mutations::new(
@@ -69,12 +78,24 @@ impl AgentService {
             tracker.clone(),
         );
         Self {
-            gate: Gate::new(verifier, clock.clone(), Arc::clone(&limits)),
+            gate: Gate::new(
+                verifier,
+                clock.clone(),
+                Arc::clone(&limits),
+                Arc::clone(&metrics),
+            ),
             handlers: Handlers::new(interfaces, mutations, clock.clone()),
             clock,
             limits,
             mutations: tracker,
+            metrics,
         }
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// Answers one request. Calls `authenticated` as soon as it has proven to be authentic.
@@ -93,13 +114,20 @@ impl AgentService {
             Ok(authentic) => authentic,
             Err(turned) => {
                 let response = turned.answer.into_response(turned.close);
+                let route = Route::Unauthenticated;
+                self.metrics
+                    .requests
+                    .count(route, &method, response.status());
                 tracing::debug!(%method, %uri, %source, status = %response.status(), "turned away");
                 return self.dated(response);
             }
         };
         authenticated();
         let limited = self.limits.signed(source).err();
-        let handled = self.handlers.handle(request, source, limited);
+        let target = request.parts.uri.path_and_query();
+        let resource = Resource::parse(target.map_or("", |target| target.as_str()));
+        let route = Route::of(&resource);
+        let handled = self.handlers.handle(request, resource, source, limited);
         // A panic is a bug, but it must not take the connection's other requests with it.
         let answer = AssertUnwindSafe(handled)
             .catch_unwind()
@@ -109,6 +137,9 @@ impl AgentService {
                 Answer::internal()
             });
         let response = answer.into_response(false);
+        self.metrics
+            .requests
+            .count(route, &method, response.status());
         tracing::debug!(%method, %uri, %source, status = %response.status(), "answered");
         self.dated(response)
     }

@@ -74,6 +74,12 @@ pub trait Device: Send {
     /// told is void then, as after any error.
     fn dump(&mut self, sink: &mut dyn DumpSink) -> Result<(), BackendError>;
 
+    /// How often dumps were begun again since the device was opened, because the answer was not
+    /// consistent.
+    fn retries(&self) -> u64 {
+        0
+    }
+
     /// Whether the interface that had `ifindex` when it was last dumped is still there under its
     /// name. Costs next to nothing, unlike a dump; news of links may come later than a request that
     /// is to be answered without one.

@@ -3,6 +3,7 @@
 
 mod authentication;
 mod bodies;
+mod metrics;
 mod model;
 mod peers;
 mod replays;

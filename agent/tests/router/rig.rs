@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use wgfleet_agent::{
     clock::Clock,
     http::{AgentService, Limits, ServiceParts, Source},
+    metrics::{Metrics, Scrape},
     state::replay::ReplayMemory,
     wireguard::{
         fingerprint::Fingerprinter,
@@ -49,6 +50,9 @@ pub(crate) struct Rig {
     pub(crate) control: SimulatedControl,
     pub(crate) clock: Arc<AtomicI64>,
     pub(crate) state: Arc<TempDir>,
+    metrics: Arc<Metrics>,
+    interfaces: Arc<Interfaces>,
+    replay: Arc<ReplayMemory>,
 }
 
 /// An answer, read to its end.
@@ -227,19 +231,32 @@ impl Rig {
         );
         let (current, next) = (Secret::new(CURRENT), Secret::new(NEXT));
         let verifier = Verifier::new(&current.expect("long"), Some(&next.expect("long")));
+        let (interfaces, metrics) = (Arc::new(interfaces), Arc::<Metrics>::default());
         let service = AgentService::new(ServiceParts {
             verifier: Arc::new(ArcSwap::from_pointee(verifier)),
-            interfaces: Arc::new(interfaces),
-            replay,
+            interfaces: Arc::clone(&interfaces),
+            replay: Arc::clone(&replay),
             limits: Arc::new(Limits::new(rate_limit)),
             clock: manual,
+            metrics: Arc::clone(&metrics),
         });
         Self {
             service,
             control,
             clock,
             state,
+            metrics,
+            interfaces,
+            replay,
         }
+    }
+
+    /// The page of metrics as it is now.
+    pub(crate) async fn metrics_page(&self, per_peer: bool) -> String {
+        let (metrics, interfaces) = (Arc::clone(&self.metrics), Arc::clone(&self.interfaces));
+        Scrape::new(metrics, interfaces, Arc::clone(&self.replay), per_peer)
+            .page()
+            .await
     }
 
     /// Moves the agent's clock.

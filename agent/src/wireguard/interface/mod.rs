@@ -4,16 +4,20 @@
 //! and changes that arrive together go out together. What is asked of it:
 //!
 //! * a dump: one is made for all who asked before it began;
+//! * a survey: sums over a dump that is recent, or made for it;
 //! * a mutation: planned against the [`index`], recorded in the replay log, written, answered. A
 //!   client that hangs up does not take its mutation back.
 
+mod both;
 mod dump_json;
 pub mod index;
 pub mod mutation;
 mod owner;
 mod registry;
+mod survey;
 
 pub use dump_json::DumpJson;
 pub use mutation::{Mutation, Refusal};
 pub use owner::{DeviceReport, Failure, Handle, MutationError};
 pub use registry::{Interfaces, OwnerDied};
+pub use survey::{PeerTraffic, Survey};

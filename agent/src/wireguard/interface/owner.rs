@@ -11,20 +11,20 @@ use std::{
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
-use wire_contract::{AllowedIp, InterfaceName};
+use wire_contract::InterfaceName;
 
 use super::{
+    both::Both,
     dump_json::DumpJson,
     index::PeerIndex,
     mutation::{Mutation, Refusal, Step},
+    survey::{Sums, Survey, Traffic, TrafficList},
 };
 use crate::{
     clock::Clock,
+    metrics::InterfaceMetrics,
     state::replay::{ReplayMemory, Ticket},
-    wireguard::{
-        BackendError, Device, DeviceFacts, DumpSink, PeerChange, PeerFacts,
-        fingerprint::Fingerprinter,
-    },
+    wireguard::{BackendError, Device, DeviceFacts, PeerChange, fingerprint::Fingerprinter},
 };
 
 /// A write that needs to know the peers reads them again when it knew them this long ago.
@@ -83,10 +83,12 @@ pub struct DeviceReport {
 type Reply<T> = oneshot::Sender<T>;
 type DumpReply = Reply<Result<Bytes, Failure>>;
 type DeviceReply = Reply<Result<DeviceReport, Failure>>;
+type SurveyReply = Reply<Result<Survey, Failure>>;
 
 enum Request {
     Dump(DumpReply),
     Device(DeviceReply),
+    Survey { per_peer: bool, reply: SurveyReply },
     Mutate(Box<PendingMutation>),
 }
 
@@ -101,6 +103,7 @@ struct PendingMutation {
 pub struct Handle {
     requests: mpsc::Sender<Request>,
     life: Arc<Life>,
+    metrics: Arc<InterfaceMetrics>,
 }
 
 /// What an owner and its handles tell each other beside requests.
@@ -131,6 +134,23 @@ impl Handle {
         self.ask(Request::Device)
             .await
             .unwrap_or(Err(Failure::OwnerGone))
+    }
+
+    /// Sums over the interface's peers as a dump shows them that began at most 2 s before this call;
+    /// with `per_peer`, each peer as well, from a dump that began after it.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn survey(&self, per_peer: bool) -> Result<Survey, Failure> {
+        self.ask(|reply| Request::Survey { per_peer, reply })
+            .await
+            .unwrap_or(Err(Failure::OwnerGone))
+    }
+
+    /// What the owner counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<InterfaceMetrics> {
+        &self.metrics
     }
 
     /// Makes a change. It is made even if this future is dropped.
@@ -178,8 +198,12 @@ pub(super) struct Owner {
     /// When the index was read; `None` while it is void.
     read_at: Option<Instant>,
     json: DumpJson,
+    /// Of the last dump.
+    sums: Sums,
+    traffic: Traffic,
     replay: Arc<ReplayMemory>,
     clock: Clock,
+    metrics: Arc<InterfaceMetrics>,
 }
 
 impl Owner {
@@ -192,9 +216,11 @@ impl Owner {
     ) -> (Self, Handle) {
         let (sender, requests) = mpsc::channel(QUEUE);
         let life = Arc::new(Life::default());
+        let metrics = Arc::new(InterfaceMetrics::default());
         let handle = Handle {
             requests: sender,
             life: Arc::clone(&life),
+            metrics: Arc::clone(&metrics),
         };
         let owner = Self {
             name: name.clone(),
@@ -204,8 +230,11 @@ impl Owner {
             index: PeerIndex::new(fingerprinter),
             read_at: None,
             json: DumpJson::new(name),
+            sums: Sums::default(),
+            traffic: Traffic::default(),
             replay,
             clock,
+            metrics,
         };
         (owner, handle)
     }
@@ -215,15 +244,18 @@ impl Owner {
         let mut requests = Vec::new();
         while self.requests.blocking_recv_many(&mut requests, QUEUE) > 0 {
             let (mut dumps, mut devices, mut mutations) = (Vec::new(), Vec::new(), Vec::new());
+            let mut surveys = Vec::new();
             for request in requests.drain(..) {
                 match request {
                     Request::Dump(reply) => dumps.push(reply),
                     Request::Device(reply) => devices.push(reply),
+                    Request::Survey { per_peer, reply } => surveys.push((per_peer, reply)),
                     Request::Mutate(pending) => mutations.push(*pending),
                 }
             }
             self.mutate(mutations);
             self.answer_reads(dumps, devices);
+            self.answer_surveys(surveys);
         }
         tracing::debug!(interface = %self.name, "the owner of the interface ends");
     }
@@ -246,6 +278,37 @@ impl Owner {
         }
     }
 
+    fn answer_surveys(&mut self, surveys: Vec<(bool, SurveyReply)>) {
+        if surveys.is_empty() {
+            return;
+        }
+        let per_peer = surveys.iter().any(|(per_peer, _)| *per_peer);
+        let survey = self.survey(per_peer);
+        for (_, reply) in surveys {
+            let _ = reply.send(survey.clone());
+        }
+    }
+
+    fn survey(&mut self, per_peer: bool) -> Result<Survey, Failure> {
+        let mut each = TrafficList::default();
+        if per_peer {
+            self.check_retired()?;
+            let started = self.begin_dump();
+            let mut own = Both(&mut self.index, &mut self.sums);
+            let outcome = self.device.dump(&mut Both(&mut each, &mut own));
+            self.dumped(started, outcome)?;
+        } else {
+            self.refresh()?;
+        }
+        Ok(Survey {
+            peers: self.index.len() as u64,
+            active_peers: self.sums.active_peers,
+            received_bytes: self.traffic.received.total,
+            sent_bytes: self.traffic.sent.total,
+            each: each.0.into(),
+        })
+    }
+
     fn report(&self) -> DeviceReport {
         let device = *self
             .index
@@ -259,9 +322,9 @@ impl Owner {
 
     fn dump(&mut self) -> Result<Bytes, Failure> {
         self.check_retired()?;
-        let started = Instant::now();
-        let mut both = Both(&mut self.json, &mut self.index);
-        let outcome = self.device.dump(&mut both);
+        let started = self.begin_dump();
+        let mut own = Both(&mut self.index, &mut self.sums);
+        let outcome = self.device.dump(&mut Both(&mut self.json, &mut own));
         self.dumped(started, outcome)?;
         Ok(self.json.finish())
     }
@@ -275,9 +338,15 @@ impl Owner {
         if is_recent && self.is_of_this_interface() {
             return Ok(());
         }
-        let started = Instant::now();
-        let outcome = self.device.dump(&mut self.index);
+        let started = self.begin_dump();
+        let mut own = Both(&mut self.index, &mut self.sums);
+        let outcome = self.device.dump(&mut own);
         self.dumped(started, outcome)
+    }
+
+    fn begin_dump(&mut self) -> Instant {
+        self.sums = Sums::at(self.clock.unix_seconds());
+        Instant::now()
     }
 
     fn check_retired(&self) -> Result<(), Failure> {
@@ -298,10 +367,13 @@ impl Owner {
         started: Instant,
         outcome: Result<(), BackendError>,
     ) -> Result<(), Failure> {
+        self.metrics
+            .dumped(started.elapsed(), outcome.is_ok(), self.device.retries());
         match outcome {
             Ok(()) => {
                 // Older than it is rather than younger: peers may change while they are read.
                 self.read_at = Some(started);
+                self.traffic.follow(&self.sums);
                 let ifindex = self.index.device_facts().map_or(0, |device| device.ifindex);
                 self.life.ifindex.store(ifindex, Ordering::Release);
                 Ok(())
@@ -431,9 +503,9 @@ impl Owner {
             .device_facts()
             .ok_or(BackendError::InterfaceNotFound)?
             .ifindex;
-        self.device
-            .set(ifindex, changes)
-            .inspect_err(|_| self.read_at = None)
+        let outcome = self.device.set(ifindex, changes);
+        self.metrics.wrote(changes.len(), outcome.is_ok());
+        outcome.inspect_err(|_| self.read_at = None)
     }
 
     /// Records all outcomes, in the order in which they came about, then tells them.
@@ -460,24 +532,4 @@ struct Batch {
     changes: Vec<PeerChange>,
     pending: Vec<PendingMutation>,
     answers: Vec<Answer>,
-}
-
-/// Reports one dump to two.
-struct Both<'a>(&'a mut DumpJson, &'a mut PeerIndex);
-
-impl DumpSink for Both<'_> {
-    fn device(&mut self, device: &DeviceFacts) {
-        self.0.device(device);
-        self.1.device(device);
-    }
-
-    fn peer(&mut self, peer: &PeerFacts) {
-        self.0.peer(peer);
-        self.1.peer(peer);
-    }
-
-    fn allowed_ip(&mut self, allowed_ip: AllowedIp) {
-        self.0.allowed_ip(allowed_ip);
-        self.1.allowed_ip(allowed_ip);
-    }
 }

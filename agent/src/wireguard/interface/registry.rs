@@ -76,6 +76,18 @@ impl Interfaces {
         Ok(names)
     }
 
+    /// The names of those the agent was told to serve, there or not; none when it serves all.
+    #[must_use]
+    pub fn expected(&self) -> Vec<InterfaceName> {
+        self.only.iter().flatten().cloned().collect()
+    }
+
+    /// The names of those that have an owner.
+    #[must_use]
+    pub fn owned(&self) -> Vec<InterfaceName> {
+        self.lock().keys().cloned().collect()
+    }
+
     /// The network side of an interface.
     ///
     /// # Errors

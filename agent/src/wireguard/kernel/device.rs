@@ -52,6 +52,7 @@ pub struct KernelDevice<S> {
     encoder: Encoder,
     fingerprinter: Fingerprinter,
     entry_removal: EntryRemoval,
+    retries: u64,
 }
 
 impl<S: NetlinkIo> KernelDevice<S> {
@@ -63,6 +64,7 @@ impl<S: NetlinkIo> KernelDevice<S> {
             encoder: Encoder::new(),
             fingerprinter,
             entry_removal: EntryRemoval::default(),
+            retries: 0,
         }
     }
 
@@ -115,7 +117,8 @@ impl<S: NetlinkIo> KernelDevice<S> {
     fn dump_until_consistent(&mut self, sink: &mut dyn DumpSink) -> Result<(), BackendError> {
         let mut last = String::new();
         let mut timeouts = 0;
-        for _ in 0..DUMP_ATTEMPTS {
+        for attempt in 0..DUMP_ATTEMPTS {
+            self.retries += u64::from(attempt > 0);
             let Err(failure) = self.attempt(sink) else {
                 return Ok(());
             };
@@ -239,6 +242,10 @@ impl<S: NetlinkIo> Device for KernelDevice<S> {
         let dumped = self.dump_until_consistent(sink);
         self.session.wipe();
         dumped
+    }
+
+    fn retries(&self) -> u64 {
+        self.retries
     }
 
     fn is_still(&mut self, ifindex: u32) -> bool {
