@@ -323,11 +323,14 @@ impl Agent {
 
 const LISTENING: &str = "listening on ";
 
-/// The address in a line of the log that says `listening on http://ADDR:PORT` or `… unix:PATH`.
+/// The address in a line of the log that says `listening on http://ADDR:PORT`, `… https://…` or
+/// `… unix:PATH`.
 pub(crate) fn listening(line: &str) -> Option<Address> {
     let (_, rest) = line.split_once(LISTENING)?;
     let word = rest.split_whitespace().next()?;
-    match (word.strip_prefix("http://"), word.strip_prefix("unix:")) {
+    let tcp = word.strip_prefix("http://");
+    let tcp = tcp.or_else(|| word.strip_prefix("https://"));
+    match (tcp, word.strip_prefix("unix:")) {
         (Some(address), _) => address.trim_end_matches('/').parse().ok().map(Address::Tcp),
         (_, Some(path)) => Some(Address::Unix(Path::new(path).to_owned())),
         _ => None,
@@ -347,7 +350,8 @@ mod tests {
         );
         let stamped =
             "2026-01-01T00:00:00Z  INFO agent: listening on http://127.0.0.1:34567 tls=no";
-        assert_eq!(listening(stamped), Some(tcp));
+        assert_eq!(listening(stamped), Some(tcp.clone()));
+        assert_eq!(listening("listening on https://127.0.0.1:34567"), Some(tcp));
         let unix = listening("INFO listening on unix:/run/wgfleet/agent.sock");
         assert_eq!(unix, Some(Address::Unix("/run/wgfleet/agent.sock".into())));
         assert_eq!(listening("listening on nothing"), None);

@@ -15,10 +15,11 @@ use std::{
     io,
     net::SocketAddr,
     path::PathBuf,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use rustls::ClientConfig;
 use serde_json::Value;
 
 mod connection;
@@ -44,6 +45,7 @@ pub struct Client {
     address: Address,
     secret: String,
     timeout: Duration,
+    tls: Option<Arc<ClientConfig>>,
     /// The kept connection, when connections are to be kept.
     kept: Option<Mutex<Option<Connection>>>,
 }
@@ -55,8 +57,16 @@ impl Client {
             address,
             secret: secret.into(),
             timeout: Duration::from_secs(10),
+            tls: None,
             kept: None,
         }
+    }
+
+    /// Speaks https.
+    #[must_use]
+    pub fn secured(mut self, tls: &Arc<ClientConfig>) -> Self {
+        self.tls = Some(Arc::clone(tls));
+        self
     }
 
     /// Gives connecting, and each request, that long.
@@ -78,7 +88,7 @@ impl Client {
     /// # Errors
     /// What the system says.
     pub fn connect(&self) -> io::Result<Connection> {
-        Connection::open(&self.address, self.timeout)
+        Connection::open(&self.address, self.timeout, self.tls.as_ref())
     }
 
     /// The request as it would be sent now, signed, to look at, change or send many times.

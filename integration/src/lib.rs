@@ -3,7 +3,8 @@
 //! [`lab`] puts a test on a kernel that has WireGuard, [`netns`] makes several hosts of it, [`wg`] asks
 //! `wg` and `ip` what that kernel holds, [`agent`] runs the agent's binary and [`client`] speaks to it
 //! with full control over every byte, [`controller`] runs the controller's binary and calls its REST
-//! API, [`disk`] is one that can be full. [`backend_suite`] holds every implementation of the WireGuard boundary to one behaviour. The
+//! API, [`disk`] is one that can be full and [`tls`] makes certificates. [`backend_suite`] holds every
+//! implementation of the WireGuard boundary to one behaviour. The
 //! tests themselves are in `tests/`; those named `lab_*` need the kernel.
 //!
 //! Nothing here is linked into a program that ships, and nothing here skips: what a test lacks, it
@@ -20,6 +21,7 @@ pub mod disk;
 pub mod lab;
 pub mod netns;
 pub mod process;
+pub mod tls;
 mod wait;
 pub mod wg;
 

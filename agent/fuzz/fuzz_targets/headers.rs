@@ -66,6 +66,7 @@ fn agent() -> Agent {
         replay,
         limits: Arc::new(Limits::new(None)),
         clock,
+        metrics: Arc::default(),
     });
     Agent {
         service,

@@ -4,16 +4,19 @@ use std::{
     io::{self, ErrorKind, Read, Write},
     net::TcpStream,
     os::{fd::AsFd, unix::net::UnixStream},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use rustix::{io::Errno, net::RecvFlags};
+use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
 
 use super::{Address, Response, response};
 
 #[derive(Debug)]
 enum Stream {
     Tcp(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
     Unix(UnixStream),
 }
 
@@ -27,12 +30,19 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(super) fn open(address: &Address, timeout: Duration) -> io::Result<Self> {
+    pub(super) fn open(
+        address: &Address,
+        timeout: Duration,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> io::Result<Self> {
         let stream = match address {
             Address::Tcp(address) => {
                 let stream = TcpStream::connect_timeout(address, timeout)?;
                 stream.set_nodelay(true)?;
-                Stream::Tcp(stream)
+                match tls {
+                    None => Stream::Tcp(stream),
+                    Some(tls) => Stream::Tls(Box::new(shake_hands(tls, stream, timeout)?)),
+                }
             }
             Address::Unix(path) => Stream::Unix(UnixStream::connect(path)?),
         };
@@ -51,6 +61,10 @@ impl Connection {
         match &mut self.stream {
             Stream::Tcp(stream) => {
                 stream.set_write_timeout(Some(self.timeout))?;
+                stream.write_all(bytes)
+            }
+            Stream::Tls(stream) => {
+                stream.sock.set_write_timeout(Some(self.timeout))?;
                 stream.write_all(bytes)
             }
             Stream::Unix(stream) => {
@@ -129,6 +143,7 @@ impl Connection {
     pub(super) fn is_closed(&self) -> bool {
         let socket = match &self.stream {
             Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Tls(stream) => stream.sock.as_fd(),
             Stream::Unix(stream) => stream.as_fd(),
         };
         let look = RecvFlags::PEEK | RecvFlags::DONTWAIT;
@@ -149,6 +164,10 @@ impl Connection {
                 stream.set_read_timeout(Some(left))?;
                 stream.read(&mut chunk)
             }
+            Stream::Tls(stream) => {
+                stream.sock.set_read_timeout(Some(left))?;
+                stream.read(&mut chunk)
+            }
             Stream::Unix(stream) => {
                 stream.set_read_timeout(Some(left))?;
                 stream.read(&mut chunk)
@@ -164,6 +183,22 @@ impl Connection {
             Err(error) => Err(error),
         }
     }
+}
+
+/// A handshake to its end, so that its failure is told as one of connecting.
+fn shake_hands(
+    tls: &Arc<ClientConfig>,
+    mut stream: TcpStream,
+    timeout: Duration,
+) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    stream.set_read_timeout(Some(timeout))?;
+    stream.set_write_timeout(Some(timeout))?;
+    let name = ServerName::from(stream.peer_addr()?.ip());
+    let mut connection = ClientConnection::new(Arc::clone(tls), name).map_err(io::Error::other)?;
+    while connection.is_handshaking() {
+        connection.complete_io(&mut stream)?;
+    }
+    Ok(StreamOwned::new(connection, stream))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod concurrent;
 mod crash;
 mod identity;
 mod interfaces;
+mod metrics;
 mod replays;
 mod rules;
 mod story;
