@@ -67,8 +67,7 @@ impl Reload {
     }
 }
 
-/// Logs a warning, where there is one.
-pub fn warn(warning: Option<String>) {
+fn warn(warning: Option<String>) {
     if let Some(warning) = warning {
         tracing::warn!("{warning}");
     }

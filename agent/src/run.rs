@@ -15,7 +15,7 @@ use crate::{
     config::{BackendConfig, Config, MetricsConfig},
     http::{AgentService, BindError, Limits, ListenAddr, Listener, Server, ServiceParts, Tls},
     metrics::{Metrics, MetricsBindError, MetricsListener, Scrape},
-    reload::{Reload, warn},
+    reload::Reload,
     state::{
         directory::{StateDirectory, StateDirectoryError},
         replay::{LogError, ReplayMemory},
@@ -81,9 +81,9 @@ async fn run_async(config: Config) -> Result<(), RunError> {
         signal(SignalKind::interrupt())?,
     );
     let hangups = signal(SignalKind::hangup())?;
-    warn(config.secrets.warning());
-    warn(config.tls.as_ref().and_then(Tls::warning));
-    warn(unprotected(&config));
+    for warning in warnings(&config) {
+        tracing::warn!("{warning}");
+    }
     // What `main` must outlive; any of them ending is an error.
     let mut parts = JoinSet::new();
     let state = StateDirectory::open(&config.state_dir)?;
@@ -97,7 +97,9 @@ async fn run_async(config: Config) -> Result<(), RunError> {
         });
     }
     let metrics_listener = match config.metrics {
-        Some(MetricsConfig { listen, .. }) => Some(MetricsListener::bind(listen).await?),
+        Some(MetricsConfig { listen, per_peer }) => {
+            Some((MetricsListener::bind(listen).await?, per_peer))
+        }
         None => None,
     };
     let clock = Clock::System;
@@ -113,9 +115,7 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     );
     let interfaces = Arc::new(interfaces);
     let metrics = Arc::new(Metrics::default());
-    if let (Some(listener), Some(MetricsConfig { per_peer, .. })) =
-        (metrics_listener, config.metrics)
-    {
+    if let Some((listener, per_peer)) = metrics_listener {
         tracing::info!("metrics on {}", listener.url()?);
         let scrape = Scrape::new(
             Arc::clone(&metrics),
@@ -171,8 +171,30 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     outcome
 }
 
+/// What is not wrong but should not be.
+fn warnings(config: &Config) -> impl Iterator<Item = String> {
+    let of_key = config.tls.as_ref().and_then(Tls::warning);
+    let warnings = [
+        config.secrets.warning(),
+        of_key,
+        open_to_readers(config),
+        open_to_watchers(config),
+    ];
+    warnings.into_iter().flatten()
+}
+
+/// A warning, where metrics are shown to other hosts.
+fn open_to_watchers(config: &Config) -> Option<String> {
+    let listen = config.metrics?.listen;
+    ListenAddr::Tcp(listen).is_off_host().then(|| {
+        format!(
+            "the metrics on {listen} can be read by everybody who can reach it from other hosts"
+        )
+    })
+}
+
 /// A warning, where requests come over a network as they are.
-fn unprotected(config: &Config) -> Option<String> {
+fn open_to_readers(config: &Config) -> Option<String> {
     if config.tls.is_some() {
         return None;
     }

@@ -77,10 +77,10 @@ impl Scrape {
     /// All of them at the same time: one that hangs does not keep the others waiting.
     async fn look_at_interfaces(&self) -> Vec<Report> {
         let mut names: BTreeSet<_> = self.interfaces.expected().into_iter().collect();
-        match self.interfaces.names().await {
-            Ok(present) => names.extend(present),
-            // It has been logged; those that were served before are asked all the same.
-            Err(_) => names.extend(self.interfaces.owned()),
+        match timeout(PATIENCE, self.interfaces.names()).await {
+            Ok(Ok(present)) => names.extend(present),
+            // Those that were served before are asked all the same.
+            Ok(Err(_)) | Err(_) => names.extend(self.interfaces.owned()),
         }
         let mut asked = JoinSet::new();
         for name in names {

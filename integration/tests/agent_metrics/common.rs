@@ -14,9 +14,12 @@ pub(crate) struct Watched {
 
 impl Watched {
     pub(crate) fn start(peers: u32, arguments: &[&str]) -> Self {
-        let agent = Config::simulated("wg0", peers)
+        Self::of(Config::simulated("wg0", peers).arguments(arguments))
+    }
+
+    pub(crate) fn of(config: Config) -> Self {
+        let agent = config
             .arguments(&["--metrics-listen", "127.0.0.1:0"])
-            .arguments(arguments)
             .start();
         // Said before the agent says that it listens.
         let log = agent.log();

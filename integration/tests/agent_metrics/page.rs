@@ -7,7 +7,11 @@ use std::{
 };
 
 use serde_json::json;
-use wgfleet_integration::{agent::SECRET, client::Request, wg::numbered_key};
+use wgfleet_integration::{
+    agent::{Config, SECRET},
+    client::Request,
+    wg::numbered_key,
+};
 
 use crate::common::{Watched, sample};
 
@@ -167,4 +171,9 @@ fn peers_are_shown_by_flag_variable_or_not() {
     assert!(shows(&["--metrics-per-peer=true"]));
     assert!(!shows(&["--metrics-per-peer=false"]));
     assert!(!shows(&[]));
+    for (value, expected) in [("1", true), ("true", true), ("0", false)] {
+        let config = Config::simulated("wg0", 1).variable("WGFLEET_METRICS_PER_PEER", value);
+        let page = Watched::of(config).page();
+        assert_eq!(page.contains("public_key="), expected, "{value}");
+    }
 }

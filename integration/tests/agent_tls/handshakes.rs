@@ -59,6 +59,21 @@ fn a_handshake_that_never_comes_is_closed_in_time() {
 }
 
 #[test]
+fn a_signal_does_not_wait_for_them() {
+    let mut secured = Secured::start();
+    let _half = connect(&secured, HALF_A_HELLO);
+    let kept = secured.client().keep_alive();
+    assert_eq!(kept.get("/health").status, 200);
+    let before = Instant::now();
+    assert!(secured.agent.terminate().success());
+    assert!(
+        before.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        before.elapsed()
+    );
+}
+
+#[test]
 fn at_the_cap_those_without_a_handshake_make_room() {
     let secured = Secured::start_with(&["--max-connections", "20"]);
     let known = secured.client().keep_alive();

@@ -98,6 +98,17 @@ fn tcp_off_loopback_without_tls_is_warned_about_once() {
     assert_eq!(warnings(plain()), 0);
     assert_eq!(warnings(plain().listen("[::1]:0")), 0);
     assert_eq!(warnings(plain().unix_socket()), 0);
+    let watched = ["--metrics-listen", "0.0.0.0:0"];
+    let log = plain().arguments(&watched).start().log();
+    assert_eq!(
+        (log.matches(WARNING).count(), log.matches("WARN").count()),
+        (0, 1),
+        "{log}"
+    );
+    assert!(
+        log.contains("the metrics on 0.0.0.0:0 can be read"),
+        "{log}"
+    );
     let secured = Secured::start_with(&["--listen", "0.0.0.0:0"]);
     assert_eq!(secured.agent.log().matches(WARNING).count(), 0);
 }

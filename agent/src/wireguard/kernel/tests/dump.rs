@@ -85,6 +85,19 @@ fn hostile_24_a_mark_on_any_message_begins_the_dump_again_on_the_same_socket() {
 }
 
 #[test]
+fn each_new_beginning_is_counted() {
+    let bad = || dump_with_mark(Some(0));
+    let (mut device, _) =
+        device([bad(), bad(), dump_with_mark(None), dump_with_mark(None)].concat());
+    for _ in 0..2 {
+        device
+            .dump(&mut Kept::default())
+            .expect("a good one at last");
+        assert_eq!(device.retries(), 2);
+    }
+}
+
+#[test]
 fn hostile_24_ten_marked_dumps_are_given_up() {
     for marked in 0..3 {
         let (kept, _, sent) = dump((0..11).flat_map(|_| dump_with_mark(Some(marked))).collect());
