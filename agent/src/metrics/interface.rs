@@ -1,7 +1,9 @@
 //! What the owner of an interface counts.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 

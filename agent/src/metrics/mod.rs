@@ -16,6 +16,8 @@ mod requests;
 mod scrape;
 mod server;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use wire_contract::signing::AuthFailure;
 
 pub use connections::OpenConnections;
@@ -23,8 +25,6 @@ pub use interface::InterfaceMetrics;
 pub use requests::{RequestCounters, Route};
 pub use scrape::Scrape;
 pub use server::{MetricsBindError, MetricsListener};
-
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why an authentication can fail, as [`AuthFailure::reason`] names it.
 const REASONS: [&str; 6] = [
