@@ -26,6 +26,7 @@ use crate::{
         interface::{Interfaces, OwnerDied},
         kernel::KernelBackend,
         simulated::SimulatedBackend,
+        userspace::UserspaceBackend,
     },
 };
 
@@ -249,6 +250,14 @@ fn start_backend(
     match config {
         BackendConfig::Kernel => {
             let (backend, driver) = KernelBackend::start(fingerprinter.clone())?;
+            parts.spawn(async move {
+                driver.await;
+                "the connection to rtnetlink"
+            });
+            Ok(Arc::new(backend))
+        }
+        BackendConfig::Userspace => {
+            let (backend, driver) = UserspaceBackend::start(fingerprinter.clone())?;
             parts.spawn(async move {
                 driver.await;
                 "the connection to rtnetlink"

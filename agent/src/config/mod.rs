@@ -136,8 +136,12 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum BackendChoice {
+    /// WireGuard in the kernel
     #[default]
     Kernel,
+    /// wireguard-go, boringtun and the like, over the sockets in /var/run/wireguard
+    Userspace,
+    /// Made-up interfaces in memory, for demonstrations and tests
     Simulated,
 }
 
@@ -146,6 +150,8 @@ enum BackendChoice {
 pub enum BackendConfig {
     /// The Linux kernel.
     Kernel,
+    /// Daemons that speak the UAPI.
+    Userspace,
     /// In memory.
     Simulated {
         /// The one interface there is.
@@ -278,13 +284,16 @@ fn backend(
     peers: Option<usize>,
 ) -> Result<BackendConfig, ConfigError> {
     match choice {
-        BackendChoice::Kernel if interface.is_some() || peers.is_some() => {
+        BackendChoice::Kernel | BackendChoice::Userspace
+            if interface.is_some() || peers.is_some() =>
+        {
             Err(ConfigError::Value {
                 name: "--simulated-interface, --simulated-peers",
                 reason: "only with --backend simulated".into(),
             })
         }
         BackendChoice::Kernel => Ok(BackendConfig::Kernel),
+        BackendChoice::Userspace => Ok(BackendConfig::Userspace),
         BackendChoice::Simulated => {
             let name = interface.unwrap_or_else(|| DEFAULT_SIMULATED_INTERFACE.into());
             let name: Vec<_> = parsed("--simulated-interface", &[name])?;

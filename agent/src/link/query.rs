@@ -16,6 +16,7 @@ use netlink_packet_route::{
 use rtnetlink::Handle;
 use wire_contract::InterfaceName;
 
+use super::LinkKind;
 use crate::wireguard::{BackendError, Link};
 
 /// How long an answer may take; the kernel gives it at once.
@@ -25,21 +26,21 @@ const LISTING_ATTEMPTS: u32 = 10;
 /// `ENODEV`, asm-generic/errno-base.h.
 const NO_SUCH_DEVICE: i32 = rustix::io::Errno::NODEV.raw_os_error();
 
-/// All WireGuard links with their numbers.
-pub(super) async fn wireguard_links() -> Result<Vec<(u32, InterfaceName)>, BackendError> {
+/// All links of a kind with their numbers.
+pub(super) async fn links(kind: LinkKind) -> Result<Vec<(u32, InterfaceName)>, BackendError> {
     let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
     let messages = listing("listing links", request).await?;
     let links = messages.into_iter().filter_map(|message| match message {
-        RouteNetlinkMessage::NewLink(link) => wireguard_link(&link),
+        RouteNetlinkMessage::NewLink(link) => link_of(kind, &link),
         _ => None,
     });
     Ok(links.collect())
 }
 
-/// One WireGuard link with its addresses.
-pub(super) async fn link(name: &InterfaceName) -> Result<Link, BackendError> {
+/// One link of a kind with its addresses.
+pub(super) async fn link(kind: LinkKind, name: &InterfaceName) -> Result<Link, BackendError> {
     let link = link_by_name(name).await?;
-    if !is_wireguard(&link) {
+    if !is_of(kind, &link) {
         return Err(BackendError::InterfaceNotFound);
     }
     let mtu = link
@@ -58,8 +59,8 @@ pub(super) async fn link(name: &InterfaceName) -> Result<Link, BackendError> {
     })
 }
 
-/// The number and name of a link, if it is WireGuard's.
-pub(super) fn wireguard_link(link: &LinkMessage) -> Option<(u32, InterfaceName)> {
+/// The number and name of a link, if it is of that kind.
+pub(super) fn link_of(kind: LinkKind, link: &LinkMessage) -> Option<(u32, InterfaceName)> {
     let name = link
         .attributes
         .iter()
@@ -67,16 +68,20 @@ pub(super) fn wireguard_link(link: &LinkMessage) -> Option<(u32, InterfaceName)>
             LinkAttribute::IfName(name) => name.parse().ok(),
             _ => None,
         });
-    name.filter(|_| is_wireguard(link))
+    name.filter(|_| is_of(kind, link))
         .map(|name| (link.header.index, name))
 }
 
-fn is_wireguard(link: &LinkMessage) -> bool {
+fn is_of(kind: LinkKind, link: &LinkMessage) -> bool {
+    let wanted = match kind {
+        LinkKind::WireGuard => InfoKind::Wireguard,
+        LinkKind::Tun => InfoKind::Tun,
+    };
     link.header.interface_family == AddressFamily::Unspec
         && link.attributes.iter().any(|attribute| match attribute {
             LinkAttribute::LinkInfo(infos) => infos
                 .iter()
-                .any(|info| matches!(info, LinkInfo::Kind(InfoKind::Wireguard))),
+                .any(|info| matches!(info, LinkInfo::Kind(kind) if *kind == wanted)),
             _ => false,
         })
 }

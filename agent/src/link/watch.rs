@@ -9,7 +9,8 @@ use rtnetlink::MulticastGroup;
 use tokio::sync::broadcast;
 
 use super::{
-    query::{wireguard_link, wireguard_links},
+    LinkKind,
+    query::{link_of, links},
     table::Table,
 };
 use crate::wireguard::LinkEvent;
@@ -38,8 +39,13 @@ impl Subscription {
 }
 
 /// Keeps `events` told; subscribes again when the connection ends.
-pub(super) async fn run(mut subscription: Subscription, events: broadcast::Sender<LinkEvent>) {
+pub(super) async fn run(
+    mut subscription: Subscription,
+    kind: LinkKind,
+    events: broadcast::Sender<LinkEvent>,
+) {
     let mut watcher = Watcher {
+        kind,
         table: Table::default(),
         events,
     };
@@ -70,6 +76,7 @@ async fn subscribed() -> Subscription {
 }
 
 struct Watcher {
+    kind: LinkKind,
     table: Table,
     events: broadcast::Sender<LinkEvent>,
 }
@@ -96,7 +103,7 @@ impl Watcher {
     fn heard(&mut self, message: RouteNetlinkMessage) {
         match message {
             RouteNetlinkMessage::NewLink(link) => {
-                if let Some((ifindex, name)) = wireguard_link(&link) {
+                if let Some((ifindex, name)) = link_of(self.kind, &link) {
                     let events = self.table.seen(ifindex, name);
                     self.publish(events);
                 }
@@ -114,7 +121,7 @@ impl Watcher {
 
     async fn list_again(&mut self) {
         loop {
-            match wireguard_links().await {
+            match links(self.kind).await {
                 Ok(listing) => {
                     let events = self.table.relisted(listing);
                     return self.publish(events);
@@ -174,8 +181,16 @@ mod tests {
 
     /// What is published for these messages on a host that has none of the links.
     async fn published(messages: Vec<NetlinkMessage<RouteNetlinkMessage>>) -> Vec<LinkEvent> {
+        published_of(LinkKind::WireGuard, messages).await
+    }
+
+    async fn published_of(
+        kind: LinkKind,
+        messages: Vec<NetlinkMessage<RouteNetlinkMessage>>,
+    ) -> Vec<LinkEvent> {
         let (events, mut receiver) = broadcast::channel(16);
         let mut watcher = Watcher {
+            kind,
             table: Table::default(),
             events,
         };
@@ -213,6 +228,20 @@ mod tests {
         assert_eq!(
             published(messages).await,
             [appeared("lab-wg", 90_002), gone("lab-wg", 90_002)]
+        );
+    }
+
+    #[tokio::test]
+    async fn only_links_of_the_kind_asked_for_are_events() {
+        let messages = vec![
+            new_link(link(90_001, "lab-wg", InfoKind::Wireguard)),
+            new_link(link(90_002, "lab-tun", InfoKind::Tun)),
+            del_link(link(90_001, "lab-wg", InfoKind::Wireguard)),
+            del_link(link(90_002, "lab-tun", InfoKind::Tun)),
+        ];
+        assert_eq!(
+            published_of(LinkKind::Tun, messages).await,
+            [appeared("lab-tun", 90_002), gone("lab-tun", 90_002)]
         );
     }
 

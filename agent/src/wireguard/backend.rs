@@ -18,6 +18,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub enum BackendKind {
     /// The Linux kernel, over generic netlink.
     Kernel,
+    /// A daemon such as wireguard-go, over its UAPI socket.
+    Userspace,
     /// In memory; nothing leaves the process.
     Simulated,
 }
@@ -28,6 +30,7 @@ impl BackendKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Kernel => "kernel",
+            Self::Userspace => "userspace",
             Self::Simulated => "simulated",
         }
     }
@@ -237,10 +240,10 @@ pub enum BackendError {
         /// What was wrong the last time.
         last: String,
     },
-    /// The kernel refused a request.
-    #[error("the kernel refused: {0}")]
+    /// The kernel, or the daemon, refused a request.
+    #[error("WireGuard refused: {0}")]
     Refused(#[source] io::Error),
-    /// The way to the kernel failed.
+    /// The way to the kernel, or to the daemon, failed.
     #[error("{doing}: {source}")]
     Io {
         /// What was being done.

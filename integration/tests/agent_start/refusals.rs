@@ -64,7 +64,7 @@ fn a_bad_value_is_named_wherever_it_comes_from() {
         ("listen", "127.0.0.1"),
         ("listen", "127.0.0.1:65536"),
         ("listen", "unix:"),
-        ("backend", "userspace"),
+        ("backend", "hyperspace"),
         ("interface", "../x"),
         ("interface", "a234567890123456"),
         ("interface", "wg 0"),
@@ -87,6 +87,16 @@ fn a_bad_value_is_named_wherever_it_comes_from() {
             .args(&simulated_but(name))
             .env(&variable, value)
             .assert_refused(&[&flag]);
+    }
+}
+
+#[test]
+fn settings_of_the_simulation_are_for_no_other_backend() {
+    for backend in ["--backend=kernel", "--backend=userspace"] {
+        secret_only()
+            .args(&["--state-dir=/nonexistent/state", backend])
+            .args(&["--simulated-peers=1"])
+            .assert_refused(&["--simulated-peers", "only with --backend simulated"]);
     }
 }
 

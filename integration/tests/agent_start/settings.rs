@@ -40,6 +40,21 @@ fn the_file_the_variable_and_the_flag() {
 }
 
 #[test]
+fn the_file_names_the_backend() {
+    for backend in ["simulated", "userspace"] {
+        let program = Program::bare();
+        let state = program.path("state");
+        let content =
+            format!("listen = [\"127.0.0.1:0\"]\nbackend = {backend:?}\nstate_dir = {state:?}\n");
+        let running = program
+            .env("WGFLEET_SECRET", SECRET)
+            .config_file(&content)
+            .spawn();
+        assert_eq!(running.client().get("/health").json()["backend"], backend);
+    }
+}
+
+#[test]
 fn a_file_can_be_named_by_a_variable() {
     let program = Program::complete();
     let path = program.file("agent.toml", "simulated_interface = \"file\"");

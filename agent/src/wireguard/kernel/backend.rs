@@ -1,6 +1,6 @@
 //! The kernel as a [`Backend`].
 
-use std::{fs, future::Future};
+use std::future::Future;
 
 use tokio::sync::broadcast;
 use wire_contract::InterfaceName;
@@ -10,15 +10,12 @@ use super::{
     socket::GenericSocket,
 };
 use crate::{
-    link::{self, Links},
+    link::{self, LinkKind, Links},
     wireguard::{
-        Backend, BackendError, BackendKind, BoxFuture, Device, Link, LinkEvent,
+        Backend, BackendError, BackendKind, BoxFuture, Device, Link, LinkEvent, boot_id,
         fingerprint::Fingerprinter,
     },
 };
-
-/// Differs from one boot to the next.
-const BOOT_ID_FILE: &str = "/proc/sys/kernel/random/boot_id";
 
 /// The Linux kernel of this network namespace.
 #[derive(Debug)]
@@ -38,13 +35,10 @@ impl KernelBackend {
     pub fn start(
         fingerprinter: Fingerprinter,
     ) -> Result<(Self, impl Future<Output = ()> + Send + use<>), BackendError> {
-        let boot_id = fs::read_to_string(BOOT_ID_FILE).map_err(|source| BackendError::Io {
-            doing: "reading the boot id",
-            source,
-        })?;
-        let (links, watcher) = link::start()?;
+        let boot_id = boot_id::of_this_host()?;
+        let (links, watcher) = link::start(LinkKind::WireGuard)?;
         let backend = Self {
-            boot_id: boot_id.trim().to_owned(),
+            boot_id,
             links,
             fingerprinter,
             entry_removal: EntryRemoval::default(),

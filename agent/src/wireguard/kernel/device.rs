@@ -8,10 +8,7 @@ use std::{
     },
 };
 
-use rustix::{
-    io::Errno,
-    net::{AddressFamily, SocketFlags, SocketType, netdevice::name_to_index, socket_with},
-};
+use rustix::io::Errno;
 use wire_contract::{AllowedIp, InterfaceName, PublicKey};
 
 use super::{
@@ -22,9 +19,12 @@ use super::{
     session::{Failure, Session},
     socket::NetlinkIo,
 };
-use crate::wireguard::{
-    AllowedIpsChange, BackendError, Device, DumpSink, PeerAction, PeerChange,
-    fingerprint::Fingerprinter,
+use crate::{
+    link,
+    wireguard::{
+        AllowedIpsChange, BackendError, Device, DumpSink, PeerAction, PeerChange,
+        fingerprint::Fingerprinter,
+    },
 };
 
 /// How often a dump is begun before it is given up.
@@ -249,7 +249,7 @@ impl<S: NetlinkIo> Device for KernelDevice<S> {
     }
 
     fn is_still(&mut self, ifindex: u32) -> bool {
-        index_of(&self.name).is_ok_and(|present| present == ifindex)
+        link::index_of(&self.name).is_ok_and(|present| present == ifindex)
     }
 
     fn set(&mut self, ifindex: u32, changes: &[PeerChange]) -> Result<(), BackendError> {
@@ -266,13 +266,6 @@ impl<S: NetlinkIo> Device for KernelDevice<S> {
         self.session.wipe();
         applied.map_err(|failure| self.error(failure))
     }
-}
-
-/// The number of the interface that has this name now, of whatever kind.
-fn index_of(name: &InterfaceName) -> Result<u32, Errno> {
-    let flags = SocketFlags::CLOEXEC;
-    let any = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
-    name_to_index(any, name.as_str())
 }
 
 /// The first allowed IP that is to be taken from a peer.

@@ -1,0 +1,5 @@
+//! The protocol as text, and conversations with daemons that misbehave.
+
+mod codec;
+mod daemon;
+mod order;
