@@ -45,6 +45,19 @@ impl Config {
         Self::on("kernel")
     }
 
+    /// On the daemons that serve this network.
+    ///
+    /// # Panics
+    /// Outside the lab.
+    #[must_use]
+    pub fn userspace() -> Self {
+        assert!(
+            lab::is_inside(),
+            "the userspace backend is for tests declared with lab_test! or host_test!"
+        );
+        Self::on("userspace")
+    }
+
     /// In memory: one interface, with `peers` peers.
     #[must_use]
     pub fn simulated(interface: &str, peers: u32) -> Self {

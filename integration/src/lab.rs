@@ -2,7 +2,8 @@
 //!
 //! [`lab_test!`](crate::lab_test) declares an ordinary `#[test]`. Run outside, it starts itself once
 //! more under `integration/lab/run`, and passes when that inner run did exactly this one test, and
-//! passed. Inside, it runs its body. So each such test has a kernel, or at least a network, of its
+//! passed. Inside, it runs its body. [`host_test!`](crate::host_test) does the same on the running
+//! kernel, for what needs no WireGuard in it. So each such test has a kernel, or at least a network, of its
 //! own, whichever runner started it.
 
 use std::{
@@ -20,6 +21,15 @@ use crate::wait::poll;
 const INSIDE: &str = "WGFLEET_IN_LAB";
 /// What the first test to run may spend on building a kernel, beside its own time.
 const KERNEL_BUILD: Duration = Duration::from_secs(30 * 60);
+
+/// Which kernel a test needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernel {
+    /// One that has WireGuard.
+    WithWireGuard,
+    /// The running one, whatever it has.
+    Running,
+}
 
 /// What a test in the lab may use.
 #[derive(Debug, Clone, Copy)]
@@ -81,20 +91,34 @@ macro_rules! lab_test {
         $(#[$attribute])*
         #[test]
         fn $name() {
-            $crate::lab::test(module_path!(), stringify!($name), $limits, || $body);
+            let kernel = $crate::lab::Kernel::WithWireGuard;
+            $crate::lab::test(kernel, module_path!(), stringify!($name), $limits, || $body);
         }
     };
 }
 
-/// What [`lab_test!`](crate::lab_test) expands to.
+/// Declares a `#[test]` that runs on the running kernel, in namespaces of its own; otherwise like
+/// [`lab_test!`](crate::lab_test).
+#[macro_export]
+macro_rules! host_test {
+    (fn $name:ident() $body:block) => {
+        #[test]
+        fn $name() {
+            let (kernel, limits) = ($crate::lab::Kernel::Running, $crate::lab::Limits::default());
+            $crate::lab::test(kernel, module_path!(), stringify!($name), limits, || $body);
+        }
+    };
+}
+
+/// What [`lab_test!`](crate::lab_test) and [`host_test!`](crate::host_test) expand to.
 ///
 /// # Panics
 /// When the test fails.
-pub fn test(module_path: &str, name: &str, limits: Limits, body: impl FnOnce()) {
+pub fn test(kernel: Kernel, module_path: &str, name: &str, limits: Limits, body: impl FnOnce()) {
     if is_inside() {
         return body();
     }
-    if let Err(failure) = run_inside(&test_path(module_path, name), limits) {
+    if let Err(failure) = run_inside_on(kernel, &test_path(module_path, name), limits) {
         panic!("{failure}");
     }
 }
@@ -113,13 +137,20 @@ fn test_path(module_path: &str, name: &str) -> String {
     }
 }
 
-/// Runs the test `path` of this very test program in the lab.
+/// Runs the test `path` of this very test program in the lab, on a kernel that has WireGuard.
 ///
 /// # Errors
 /// [`LabFailure`] when it did not pass, did not end in time, or is not there.
 pub fn run_inside(path: &str, limits: Limits) -> Result<(), LabFailure> {
+    run_inside_on(Kernel::WithWireGuard, path, limits)
+}
+
+fn run_inside_on(kernel: Kernel, path: &str, limits: Limits) -> Result<(), LabFailure> {
     let test_program = env::current_exe().expect("a test program knows where it is");
     let mut command = Command::new(run_script());
+    if kernel == Kernel::Running {
+        command.arg("-r");
+    }
     command
         .args(["-t", &limits.time.as_secs().to_string()])
         .args(["-m", &format!("{}M", limits.memory_mib)])

@@ -43,6 +43,12 @@ pub fn add_interface(name: &str) {
 #[track_caller]
 pub fn add_interface_with_key(name: &str) -> String {
     add_interface(name);
+    set_fresh_key(name)
+}
+
+/// Gives an interface a fresh private key, and gives its public key.
+#[track_caller]
+pub fn set_fresh_key(name: &str) -> String {
     let private = genkey();
     wg(&["set", name, "private-key", "/dev/stdin"], &private);
     pubkey(&private)
@@ -58,6 +64,12 @@ pub fn delete_interface(name: &str) {
 #[must_use]
 pub fn exists(name: &str) -> bool {
     run("ip", &["link", "show", "dev", name], "").is_ok()
+}
+
+/// Whether an interface of that name is WireGuard's, the kernel's or a daemon's.
+#[must_use]
+pub fn is_wireguard(name: &str) -> bool {
+    run("wg", &["show", name], "").is_ok()
 }
 
 /// `wg genkey`.

@@ -6,11 +6,11 @@ use wgfleet_agent::wireguard::{
     Backend, LinkEvent, fingerprint::Fingerprinter, kernel::KernelBackend,
 };
 use wgfleet_integration::{
-    backend_suite::{self, PeerSnapshot, Snapshot, Subject},
+    backend_suite::{self, Subject, oracle},
     lab::Limits,
     lab_test, wg,
 };
-use wire_contract::{InterfaceName, PresharedKey};
+use wire_contract::InterfaceName;
 
 fn wg0() -> InterfaceName {
     "wg0".parse().expect("a name")
@@ -33,52 +33,6 @@ fn started(runtime: &tokio::runtime::Runtime, fingerprinter: &Fingerprinter) -> 
     backend
 }
 
-/// Our own reading of the interface and that of `wg` must be one.
-fn compare(name: &InterfaceName, ours: &Snapshot, fingerprinter: &Fingerprinter) {
-    let theirs = wg::show(name.as_str());
-    let device = ours.device();
-    let public_key = device.public_key.map(|key| key.to_string());
-    assert_eq!(public_key, theirs.public_key);
-    assert_eq!(
-        (device.listen_port, device.fwmark),
-        (theirs.listen_port, theirs.fwmark)
-    );
-    assert_eq!(ours.peers.len(), theirs.peers.len());
-    for (ours, theirs) in ours.peers.iter().zip(theirs.peers) {
-        compare_peer(ours, &theirs, fingerprinter);
-    }
-}
-
-fn compare_peer(ours: &PeerSnapshot, theirs: &wg::Peer, fingerprinter: &Fingerprinter) {
-    let facts = &ours.facts;
-    let key = facts.public_key.to_string();
-    assert_eq!(key, theirs.public_key);
-    assert_eq!(facts.endpoint, theirs.endpoint, "{key}");
-    assert_eq!(ours.networks(), theirs.allowed_ips, "{key}");
-    assert_eq!(
-        facts.persistent_keepalive.as_secs(),
-        theirs.persistent_keepalive,
-        "{key}"
-    );
-    assert_eq!(
-        u64::try_from(facts.latest_handshake),
-        Ok(theirs.latest_handshake),
-        "{key}"
-    );
-    assert_eq!(
-        (facts.rx_bytes, facts.tx_bytes),
-        (theirs.transfer_rx, theirs.transfer_tx),
-        "{key}"
-    );
-    let preshared = theirs.preshared_key.as_deref();
-    let preshared: Option<PresharedKey> = preshared.map(|key| key.parse().expect("a key"));
-    let fingerprint = preshared.and_then(|key| fingerprinter.of(&key));
-    assert!(
-        facts.preshared_key == fingerprint,
-        "{key}: another preshared key"
-    );
-}
-
 lab_test! {
     fn the_backend_suite_passes() with (Limits { time: Duration::from_secs(240), ..Limits::default() }) {
         wg::add_interface_with_key("wg0");
@@ -88,7 +42,7 @@ lab_test! {
         let backend = started(&runtime, &fingerprinter);
         let name = wg0();
         let mut subject = Subject::new(&backend, &name, &fingerprinter)
-            .with_oracle(|name, ours| compare(name, ours, &fingerprinter));
+            .with_oracle(|name, ours| oracle::compare(name, ours, &fingerprinter));
         backend_suite::run(&mut subject);
     }
 }

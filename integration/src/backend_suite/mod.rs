@@ -1,11 +1,12 @@
 //! What every implementation of the WireGuard boundary must do, run through the boundary alone.
 //!
-//! The simulated backend and the real kernel pass the same cases: that is what keeps the fake from
-//! drifting. The caller makes the interface and gives it a private key; each case begins with its
+//! The simulated backend, a real daemon and the real kernel pass the same cases: that is what keeps
+//! the fake from drifting. The caller makes the interface and gives it a private key; each case begins with its
 //! peers removed. The cases block, and are not for an async runtime's threads.
 
 mod allowed_ips;
 mod interface;
+pub mod oracle;
 mod peers;
 mod settings;
 mod snapshot;
