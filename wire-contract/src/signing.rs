@@ -89,31 +89,59 @@ pub struct SignedParts<'a> {
 }
 
 impl SignedParts<'_> {
-    /// Calls `with` on the signed bytes. Requests of ordinary size are gathered on the stack.
-    fn gathered<R>(&self, timestamp: &[u8], with: impl FnOnce(&[u8]) -> R) -> R {
-        const STACK: usize = 1024;
-        let parts = [
-            self.method.as_bytes(),
-            b"|",
-            self.target.as_bytes(),
-            b"|",
-            self.body,
-            b"|",
-            timestamp,
-        ];
-        let len: usize = parts.iter().map(|part| part.len()).sum();
-        if len <= STACK {
-            let mut buffer = [0; STACK];
-            let mut at = 0;
-            for part in parts {
-                buffer[at..at + part.len()].copy_from_slice(part);
-                at += part.len();
-            }
-            with(&buffer[..len])
-        } else {
-            with(&parts.concat())
+    /// Calls `whole` with the signed bytes, gathered on the stack in little more room than they need:
+    /// clearing a large buffer takes as long as hashing a small request. Where they are many they are
+    /// not worth a copy, and `hashed` is called with their HMAC under `key`.
+    #[inline]
+    fn under<R>(
+        &self,
+        key: &hmac::Key,
+        timestamp: &[u8],
+        whole: impl FnOnce(&[u8]) -> R,
+        hashed: impl FnOnce(hmac::Tag) -> R,
+    ) -> R {
+        const SEPARATORS: usize = 3;
+        let len =
+            self.method.len() + self.target.len() + self.body.len() + timestamp.len() + SEPARATORS;
+        match len {
+            0..=128 => whole(self.gather(timestamp, &mut [0; 128])),
+            129..=320 => whole(self.gather(timestamp, &mut [0; 320])),
+            321..=1024 => whole(self.gather(timestamp, &mut [0; 1024])),
+            _ => hashed(self.hash(key, timestamp)),
         }
     }
+
+    #[inline(always)]
+    fn gather<'b>(&self, timestamp: &[u8], buffer: &'b mut [u8]) -> &'b [u8] {
+        let at = put(buffer, 0, self.method.as_bytes());
+        buffer[at] = b'|';
+        let at = put(buffer, at + 1, self.target.as_bytes());
+        buffer[at] = b'|';
+        let at = put(buffer, at + 1, self.body);
+        buffer[at] = b'|';
+        let end = put(buffer, at + 1, timestamp);
+        &buffer[..end]
+    }
+
+    fn hash(&self, key: &hmac::Key, timestamp: &[u8]) -> hmac::Tag {
+        let mut context = hmac::Context::with_key(key);
+        context.update(self.method.as_bytes());
+        context.update(b"|");
+        context.update(self.target.as_bytes());
+        context.update(b"|");
+        context.update(self.body);
+        context.update(b"|");
+        context.update(timestamp);
+        context.sign()
+    }
+}
+
+/// Copies `part` to its place; gives the place behind it.
+#[inline(always)]
+fn put(buffer: &mut [u8], at: usize, part: &[u8]) -> usize {
+    let end = at + part.len();
+    buffer[at..end].copy_from_slice(part);
+    end
 }
 
 /// Signs requests. The key schedule is computed once.
@@ -132,7 +160,9 @@ impl Signer {
     #[must_use]
     pub fn sign(&self, parts: SignedParts<'_>, timestamp: u64) -> String {
         let timestamp = timestamp.to_string();
-        let tag = parts.gathered(timestamp.as_bytes(), |message| hmac::sign(&self.0, message));
+        let key = &self.0;
+        let whole = |message: &[u8]| hmac::sign(key, message);
+        let tag = parts.under(key, timestamp.as_bytes(), whole, |tag| tag);
         faster_hex::hex_string(tag.as_ref())
     }
 }
@@ -225,12 +255,17 @@ impl<'a> Timestamp<'a> {
     /// # Errors
     /// [`AuthFailure::TimestampShape`].
     pub fn parse(text: &'a [u8]) -> Result<Self, AuthFailure> {
-        if !(1..=12).contains(&text.len()) || !text.iter().all(u8::is_ascii_digit) {
+        if !(1..=12).contains(&text.len()) {
             return Err(AuthFailure::TimestampShape);
         }
-        let seconds = text
-            .iter()
-            .fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
+        let mut seconds = 0;
+        for byte in text {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                return Err(AuthFailure::TimestampShape);
+            }
+            seconds = seconds * 10 + i64::from(digit);
+        }
         Ok(Self { text, seconds })
     }
 
@@ -282,9 +317,12 @@ impl Verifier {
         mac: &Mac,
     ) -> Result<(), AuthFailure> {
         let signed_by = |key| {
-            parts.gathered(timestamp.text, |message| {
-                hmac::verify(key, message, &mac.0).is_ok()
-            })
+            parts.under(
+                key,
+                timestamp.text,
+                |message| hmac::verify(key, message, &mac.0).is_ok(),
+                |tag| tag.as_ref().ct_eq(&mac.0).into(),
+            )
         };
         if signed_by(&self.current) || self.next.as_ref().is_some_and(signed_by) {
             Ok(())
