@@ -66,7 +66,8 @@ proptest! {
         let after = format!("{target}{beside}");
         let before = target.replace("peers/", &format!("peers/{beside}"));
         prop_assert!(Resource::parse(&after).is_err());
-        prop_assert!(Resource::parse(&before).is_err());
+        // With the key's first digits a `%` in front may become an encoded digit: the key again.
+        prop_assert!(beside.contains('%') || Resource::parse(&before).is_err());
     }
 
     #[test]
