@@ -1,8 +1,9 @@
 //! Reading a body that may be endless, slow or never come.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use tokio::{
@@ -44,7 +45,12 @@ where
     if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
         return Err(BodyError::TooLarge);
     }
-    timeout(BODY_TIMEOUT, collect(body, budget))
+    let mut collecting = pin!(collect(body, budget));
+    // Nearly every body comes together with its head: no timer then.
+    if let Some(collected) = collecting.as_mut().now_or_never() {
+        return collected;
+    }
+    timeout(BODY_TIMEOUT, collecting)
         .await
         .unwrap_or(Err(BodyError::TooSlow))
 }

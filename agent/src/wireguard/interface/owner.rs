@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -89,7 +89,8 @@ enum Request {
     Dump(DumpReply),
     Device(DeviceReply),
     Survey { per_peer: bool, reply: SurveyReply },
-    Mutate(Box<PendingMutation>),
+    /// Several, gathered by the one who asks; all answers come back together.
+    Mutate(Vec<PendingMutation>, Reply<Vec<Answer>>),
 }
 
 struct PendingMutation {
@@ -98,10 +99,14 @@ struct PendingMutation {
     reply: Reply<Result<(), MutationError>>,
 }
 
+type Answer = (PendingMutation, Result<(), MutationError>);
+
 /// A cheap handle to an interface's owner.
 #[derive(Clone)]
 pub struct Handle {
     requests: mpsc::Sender<Request>,
+    /// Mutations that somebody is about to ask for.
+    outbox: Arc<Mutex<Vec<PendingMutation>>>,
     life: Arc<Life>,
     metrics: Arc<InterfaceMetrics>,
 }
@@ -153,20 +158,31 @@ impl Handle {
         &self.metrics
     }
 
-    /// Makes a change. It is made even if this future is dropped.
+    /// Makes a change. It is made even if this future is dropped once it has been polled.
     ///
     /// # Errors
     /// See [`MutationError`].
     pub async fn mutate(&self, mutation: Mutation, ticket: Ticket) -> Result<(), MutationError> {
-        self.ask(|reply| {
-            Request::Mutate(Box::new(PendingMutation {
-                mutation,
-                ticket,
-                reply,
-            }))
+        let (reply, answer) = oneshot::channel();
+        let pending = PendingMutation {
+            mutation,
+            ticket,
+            reply,
+        };
+        if let Some(courier) = self.post(pending) {
+            courier.carry().await;
+        }
+        answer.await.unwrap_or(Err(Failure::OwnerGone.into()))
+    }
+
+    /// Puts a mutation into the outbox. Whoever finds it empty carries all of it to the owner.
+    fn post(&self, pending: PendingMutation) -> Option<Courier<'_>> {
+        let mut outbox = lock(&self.outbox);
+        outbox.push(pending);
+        (outbox.len() == 1).then(|| Courier {
+            handle: self,
+            has_left: false,
         })
-        .await
-        .unwrap_or(Err(Failure::OwnerGone.into()))
     }
 
     /// Ends the owner's business if the interface it serves is the one that had `ifindex`: what it
@@ -186,6 +202,62 @@ impl Handle {
         self.requests.send(request(reply)).await.ok()?;
         answer.await.ok()
     }
+}
+
+/// Takes mutations to the owner and the answers back, many at a time: a thread is woken once for all
+/// of them, and one netlink message and one sync of the log are for all of them.
+struct Courier<'h> {
+    handle: &'h Handle,
+    /// The outbox is somebody else's from then on.
+    has_left: bool,
+}
+
+impl Courier<'_> {
+    async fn carry(mut self) {
+        // All requests that have been received already get into the outbox first.
+        tokio::task::yield_now().await;
+        let (reply, answers) = oneshot::channel();
+        let handle = self.handle;
+        let Ok(permit) = handle.requests.reserve().await else {
+            return;
+        };
+        permit.send(Request::Mutate(self.take(), reply));
+        // None when they came back with somebody else's.
+        if let Ok(answers) = answers.await {
+            tell(answers);
+        }
+    }
+
+    fn take(&mut self) -> Vec<PendingMutation> {
+        self.has_left = true;
+        std::mem::take(&mut *lock(&self.handle.outbox))
+    }
+}
+
+impl Drop for Courier<'_> {
+    /// Others rely on a courier even if the request that began it is given up.
+    fn drop(&mut self) {
+        if !self.has_left {
+            let (reply, _) = oneshot::channel();
+            let request = Request::Mutate(self.take(), reply);
+            // Without an owner, or with one that is far behind, they hear that there is none.
+            let _ = self.handle.requests.try_send(request);
+        }
+    }
+}
+
+/// Tells each what became of its mutation.
+fn tell(answers: Vec<Answer>) {
+    for (PendingMutation { ticket, reply, .. }, outcome) in answers {
+        // Whoever waits for the same request shall find its outcome.
+        drop(ticket);
+        // The client is gone; its change holds all the same.
+        let _ = reply.send(outcome);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An owner, ready to run on a thread of its own.
@@ -219,6 +291,7 @@ impl Owner {
         let metrics = Arc::new(InterfaceMetrics::default());
         let handle = Handle {
             requests: sender,
+            outbox: Arc::default(),
             life: Arc::clone(&life),
             metrics: Arc::clone(&metrics),
         };
@@ -245,15 +318,25 @@ impl Owner {
         while self.requests.blocking_recv_many(&mut requests, QUEUE) > 0 {
             let (mut dumps, mut devices, mut mutations) = (Vec::new(), Vec::new(), Vec::new());
             let mut surveys = Vec::new();
+            let mut courier = None;
             for request in requests.drain(..) {
                 match request {
                     Request::Dump(reply) => dumps.push(reply),
                     Request::Device(reply) => devices.push(reply),
                     Request::Survey { per_peer, reply } => surveys.push((per_peer, reply)),
-                    Request::Mutate(pending) => mutations.push(*pending),
+                    Request::Mutate(mut several, reply) => {
+                        mutations.append(&mut several);
+                        courier = Some(reply);
+                    }
                 }
             }
-            self.mutate(mutations);
+            let answers = self.mutate(mutations);
+            // One courier for all: the others are told by it, as everybody is.
+            if let Some(courier) = courier
+                && let Err(answers) = courier.send(answers)
+            {
+                tell(answers);
+            }
             self.answer_reads(dumps, devices);
             self.answer_surveys(surveys);
         }
@@ -388,9 +471,9 @@ impl Owner {
         }
     }
 
-    fn mutate(&mut self, pending: Vec<PendingMutation>) {
+    fn mutate(&mut self, pending: Vec<PendingMutation>) -> Vec<Answer> {
         if pending.is_empty() {
-            return;
+            return Vec::new();
         }
         let now = self.clock.unix_seconds();
         let mut batch = Batch::default();
@@ -412,7 +495,8 @@ impl Owner {
             }
             self.flush(&mut batch);
         }
-        self.answer(batch.answers);
+        self.record(&batch.answers);
+        batch.answers
     }
 
     /// Plans one mutation into the batch, or answers it.
@@ -508,22 +592,14 @@ impl Owner {
         outcome.inspect_err(|_| self.read_at = None)
     }
 
-    /// Records all outcomes, in the order in which they came about, then tells them.
-    fn answer(&self, answers: Vec<Answer>) {
+    /// Records all outcomes, in the order in which they came about, before anybody hears of them.
+    fn record(&self, answers: &[Answer]) {
         let outcomes = answers
             .iter()
             .map(|(one, outcome)| (&one.ticket, outcome.is_ok()));
         self.replay.finish(outcomes, self.clock.unix_seconds());
-        for (PendingMutation { ticket, reply, .. }, outcome) in answers {
-            // Whoever waits for the same request shall find its outcome.
-            drop(ticket);
-            // The client is gone; its change holds all the same.
-            let _ = reply.send(outcome);
-        }
     }
 }
-
-type Answer = (PendingMutation, Result<(), MutationError>);
 
 /// Changes on their way to the device, who waits for each, and who has an answer already.
 #[derive(Default)]
