@@ -48,5 +48,5 @@ lint: ## formatting, clippy, dependencies, shell scripts
 	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); \
 	else echo "shellcheck is not installed: scripts were not checked"; fi
 
-bench: ## what the README's figures are measured with
+bench: ## what the README's figures are measured with, as one Markdown report
 	benches/run

@@ -67,6 +67,26 @@ impl Samples {
         self.median().as_secs_f64() / baseline.median().as_secs_f64()
     }
 
+    /// How many times as long as `baseline` it takes: the median of the rounds' ratios. Both were
+    /// measured in turns, so that what slowed a round down slowed both.
+    ///
+    /// # Panics
+    /// When nothing was measured.
+    #[must_use]
+    pub fn ratio_by_rounds(&self, baseline: &Self) -> f64 {
+        let rounds = self.times.iter().zip(&baseline.times);
+        let mut ratios: Vec<_> = rounds
+            .map(|(time, baseline)| time.as_secs_f64() / baseline.as_secs_f64())
+            .collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        ratios[ratios.len() / 2]
+    }
+
+    /// Keeps a time measured elsewhere.
+    pub fn add(&mut self, time: Duration) {
+        self.times.push(time);
+    }
+
     /// A row of a Markdown table: name, median, shortest to longest, ratio to `baseline`.
     #[must_use]
     pub fn row(&self, baseline: &Self) -> String {
@@ -82,6 +102,8 @@ impl Samples {
     }
 }
 
-fn millis(time: Duration) -> f64 {
+/// Milliseconds, for people.
+#[must_use]
+pub fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }

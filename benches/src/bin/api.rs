@@ -9,7 +9,10 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use wgfleet_benches::{samples::Samples, simulated_fleet::Fleet};
+use wgfleet_benches::{
+    samples::{Samples, millis},
+    simulated_fleet::Fleet,
+};
 use wgfleet_integration::controller::Rest;
 
 /// Peers of one bulk request.
@@ -147,8 +150,4 @@ fn lists(rest: &Rest) {
     }
     let total = rest.read("/peers?limit=1")["total"].clone();
     println!("| peers in the lists above | {total} | |");
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }

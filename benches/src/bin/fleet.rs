@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::json;
 use wgfleet_benches::{
-    samples::Samples,
+    samples::{Samples, millis},
     simulated_fleet::{CREATORS, Fleet, POLL},
 };
 use wgfleet_integration::eventually;
@@ -101,8 +101,4 @@ fn wipe(peers: u32) {
         "- {peers} peers back in {:.1} s",
         started.elapsed().as_secs_f64()
     );
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }

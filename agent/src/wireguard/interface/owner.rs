@@ -88,7 +88,10 @@ type SurveyReply = Reply<Result<Survey, Failure>>;
 enum Request {
     Dump(DumpReply),
     Device(DeviceReply),
-    Survey { per_peer: bool, reply: SurveyReply },
+    Survey {
+        per_peer: bool,
+        reply: SurveyReply,
+    },
     /// Several, gathered by the one who asks; all answers come back together.
     Mutate(Vec<PendingMutation>, Reply<Vec<Answer>>),
 }
