@@ -16,11 +16,11 @@ fn signature(criterion: &mut Criterion) {
         let id = |name: &str| BenchmarkId::new(name, bytes);
         group.bench_function(id("verify"), |b| b.iter(|| black_box(&request).verify()));
         group.bench_function(id("verify_bare_ring"), |b| {
-            b.iter(|| black_box(&request).verify_bare())
+            b.iter(|| black_box(&request).verify_bare());
         });
         group.bench_function(id("sign"), |b| b.iter(|| black_box(&request).sign()));
         group.bench_function(id("sign_bare_ring"), |b| {
-            b.iter(|| black_box(&request).sign_bare())
+            b.iter(|| black_box(&request).sign_bare());
         });
         group.finish();
     }
