@@ -2,12 +2,14 @@
 
 use std::{error::Error, path::Path};
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 7] = [
     "wgfleet/v1/common.proto",
     "wgfleet/v1/nodes.proto",
     "wgfleet/v1/peers.proto",
     "wgfleet/v1/dispatch.proto",
     "wgfleet/v1/events.proto",
+    "wgfleet/v1/tokens.proto",
+    "wgfleet/v1/audit.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -33,7 +33,11 @@ impl Fleet {
     #[must_use]
     pub fn new(nodes: u32) -> Self {
         let interval = format!("{}ms", POLL.as_millis());
-        let controller = controller::Config::new().poll_interval(&interval).start();
+        let controller = controller::Config::new()
+            .poll_interval(&interval)
+            // Everything is asked with one token, as fast as it goes.
+            .arguments(&["--token-rate", "0"])
+            .start();
         let rest = controller.rest();
         let mut fleet = Self {
             agents: Vec::new(),

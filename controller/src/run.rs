@@ -12,7 +12,10 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use wgfleet_proto::v1::node_service_server::NodeServiceServer;
+use wgfleet_proto::v1::{
+    audit_service_server::AuditServiceServer, node_service_server::NodeServiceServer,
+    token_service_server::TokenServiceServer,
+};
 
 use self::grpc::{GrpcError, GrpcListener};
 use crate::{
@@ -24,9 +27,11 @@ use crate::{
     metrics::{self, Metrics},
     services::{
         Core, ServiceOptions,
+        audit_service::Audit,
         auth::{AdminTokenError, ensure_admin_token},
         nodes::Nodes,
         peers::Peers,
+        tokens::Tokens,
     },
     store::{Store, StoreError, StoreOptions, meta},
 };
@@ -138,13 +143,14 @@ async fn run_on(
     let core = start_core(&config, store, clock, metrics.clone()).await?;
 
     let stop = CancellationToken::new();
-    let server = Server::new(router(&core, metrics.clone()), stop.clone());
+    let limits = config.limits.server;
+    let server = Server::new(router(&core, metrics.clone()), limits, stop.clone());
     warn_if_in_the_clear(&config);
     let mut parts = JoinSet::new();
     if let Some(listener) = metrics_listener {
         tracing::info!("metrics at {}/metrics", listener.url()?);
         let page = metrics_page(metrics, &core);
-        let accepting = Server::new(page, stop.clone()).accept_on(listener);
+        let accepting = Server::new(page, limits, stop.clone()).accept_on(listener);
         parts.spawn(async move {
             accepting.await;
             "the metrics listener"
@@ -181,6 +187,7 @@ async fn run_on(
 async fn open_store(config: &Config, metrics: Metrics, now_s: i64) -> Result<Store, RunError> {
     let options = StoreOptions {
         master_key: config.master_key.clone(),
+        queue_depth: config.limits.store_queue,
         on_commit: Some(Arc::new(move |took| metrics.committed(took))),
         ..StoreOptions::new(&config.data_dir)
     };
@@ -205,6 +212,7 @@ async fn start_core(
     let dispatch = Dispatch::start(store.clone(), log, clock.clone(), options).await?;
     let options = ServiceOptions {
         online_window: config.online_window,
+        access_limits: config.limits.access,
         ..ServiceOptions::default()
     };
     Ok(Core::new(store, dispatch, events, clock, options))
@@ -222,6 +230,8 @@ fn router(core: &Arc<Core>, metrics: Metrics) -> axum::Router {
     facade::router(
         NodeServiceServer::new(Nodes::new(Arc::clone(core))),
         Peers::server(Arc::clone(core)),
+        TokenServiceServer::new(Tokens::new(Arc::clone(core))),
+        AuditServiceServer::new(Audit::new(Arc::clone(core))),
         readiness(core.store.clone()),
         metrics,
     )

@@ -69,6 +69,43 @@ pub(super) struct Flags {
     #[arg(long, env = "WGFLEET_TLS_KEY", value_name = "FILE")]
     pub(super) tls_key: Option<PathBuf>,
 
+    /// Requests a token may make, a second; 0 is no limit [default: 200]
+    #[arg(long, env = "WGFLEET_TOKEN_RATE", value_name = "N")]
+    pub(super) token_rate: Option<u32>,
+
+    /// Requests a token may make at once [default: twice the rate]
+    #[arg(long, env = "WGFLEET_TOKEN_BURST", value_name = "N")]
+    pub(super) token_burst: Option<u32>,
+
+    /// Requests without a valid token an address may make, a second; 0 is no limit
+    /// [default: 10]
+    #[arg(long, env = "WGFLEET_AUTH_FAILURE_RATE", value_name = "N")]
+    pub(super) auth_failure_rate: Option<u32>,
+
+    /// Requests without a valid token an address may make at once [default: twice the rate]
+    #[arg(long, env = "WGFLEET_AUTH_FAILURE_BURST", value_name = "N")]
+    pub(super) auth_failure_burst: Option<u32>,
+
+    /// Connections to the REST API at a time [default: 1024]
+    #[arg(long, env = "WGFLEET_MAX_CONNECTIONS", value_name = "N")]
+    pub(super) max_connections: Option<usize>,
+
+    /// Largest body of a request [default: 262144]
+    #[arg(long, env = "WGFLEET_MAX_BODY_BYTES", value_name = "BYTES")]
+    pub(super) max_body_bytes: Option<usize>,
+
+    /// How long the head of a request may take, idle time before it included [default: 10s]
+    #[arg(long, env = "WGFLEET_HEAD_TIMEOUT", value_name = "DURATION")]
+    pub(super) head_timeout: Option<String>,
+
+    /// How long the body of a request may take [default: 10s]
+    #[arg(long, env = "WGFLEET_BODY_TIMEOUT", value_name = "DURATION")]
+    pub(super) body_timeout: Option<String>,
+
+    /// Changes that may wait to be written; more are answered 503 [default: 1024]
+    #[arg(long, env = "WGFLEET_STORE_QUEUE", value_name = "N")]
+    pub(super) store_queue: Option<usize>,
+
     /// TOML file with any of these settings, named as the flags with _ for -
     #[arg(long, env = "WGFLEET_CONFIG", value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
@@ -90,6 +127,15 @@ struct File {
     local_secret_file: Option<PathBuf>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
+    token_rate: Option<u32>,
+    token_burst: Option<u32>,
+    auth_failure_rate: Option<u32>,
+    auth_failure_burst: Option<u32>,
+    max_connections: Option<usize>,
+    max_body_bytes: Option<usize>,
+    head_timeout: Option<String>,
+    body_timeout: Option<String>,
+    store_queue: Option<usize>,
 }
 
 /// Form of the log.
@@ -124,6 +170,15 @@ impl Flags {
             local_secret_file: flags.local_secret_file.or(file.local_secret_file),
             tls_cert: flags.tls_cert.or(file.tls_cert),
             tls_key: flags.tls_key.or(file.tls_key),
+            token_rate: flags.token_rate.or(file.token_rate),
+            token_burst: flags.token_burst.or(file.token_burst),
+            auth_failure_rate: flags.auth_failure_rate.or(file.auth_failure_rate),
+            auth_failure_burst: flags.auth_failure_burst.or(file.auth_failure_burst),
+            max_connections: flags.max_connections.or(file.max_connections),
+            max_body_bytes: flags.max_body_bytes.or(file.max_body_bytes),
+            head_timeout: flags.head_timeout.or(file.head_timeout),
+            body_timeout: flags.body_timeout.or(file.body_timeout),
+            store_queue: flags.store_queue.or(file.store_queue),
             config: flags.config,
         })
     }

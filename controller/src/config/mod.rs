@@ -3,6 +3,7 @@
 
 mod duration;
 mod flags;
+mod limits;
 mod local;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use flags::Flags;
 pub use flags::LogFormat;
+pub use limits::Limits;
 pub use local::LocalAgent;
 
 use crate::{
@@ -52,6 +54,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// The agent on this host.
     pub local_agent: Option<LocalAgent>,
+    /// How much callers may ask.
+    pub limits: Limits,
     /// Form of the log.
     pub log_format: LogFormat,
 }
@@ -106,6 +110,7 @@ impl Config {
     }
 
     fn checked(flags: Flags) -> Result<Self, ConfigError> {
+        let limits = Limits::checked(&flags)?;
         let data_dir = flags.data_dir.unwrap_or_else(|| DEFAULT_DATA_DIR.into());
         let master_key = flags.master_key_file;
         let master_key = master_key.unwrap_or_else(|| data_dir.join(MASTER_KEY_FILE));
@@ -128,6 +133,7 @@ impl Config {
                 .map(|text| listen("--metrics-listen", text))
                 .transpose()?,
             local_agent: local::agent(flags.local_agent, flags.local_secret_file)?,
+            limits,
             log_format: flags.log_format.unwrap_or_default(),
         })
     }

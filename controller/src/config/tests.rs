@@ -131,3 +131,52 @@ fn the_local_secret_is_the_first_line_of_a_private_file() {
     file(directory.path(), "secret", "\n\n", 0o600);
     assert!(refused(&args).contains("is empty"));
 }
+
+#[test]
+fn limits_are_set_and_lifted() {
+    let limits = load(&[]).expect("good").limits;
+    assert_eq!(
+        limits.access,
+        crate::services::auth::AccessLimits::default()
+    );
+    assert_eq!(limits.server, crate::facade::ServerLimits::default());
+    let args = [
+        "--token-rate=0",
+        "--auth-failure-rate=3",
+        "--max-connections=7",
+        "--max-body-bytes=4096",
+        "--head-timeout=1s",
+        "--body-timeout=2s",
+        "--store-queue=5",
+    ];
+    let limits = load(&args).expect("good").limits;
+    assert_eq!(limits.access.token_rate, 0);
+    let failures = (
+        limits.access.auth_failure_rate,
+        limits.access.auth_failure_burst,
+    );
+    assert_eq!(failures, (3, 6));
+    assert_eq!(limits.server.max_connections, 7);
+    assert_eq!(limits.server.body.max_bytes, 4096);
+    assert_eq!(limits.server.head_timeout, Duration::from_secs(1));
+    assert_eq!(limits.server.body.timeout, Duration::from_secs(2));
+    assert_eq!(limits.store_queue, 5);
+    for (arg, name) in [
+        ("--token-burst=0", "--token-burst"),
+        ("--auth-failure-burst=0", "--auth-failure-burst"),
+        ("--max-connections=0", "--max-connections"),
+        ("--max-body-bytes=1023", "--max-body-bytes"),
+        ("--head-timeout=0s", "--head-timeout"),
+        ("--body-timeout=soon", "--body-timeout"),
+        ("--store-queue=0", "--store-queue"),
+    ] {
+        assert!(refused(&[arg]).starts_with(&format!("{name}: ")), "{arg}");
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = file(directory.path(), "a.toml", "token_rate = 9\n", 0o644);
+    let limits = load(&["--config", &path]).expect("good").limits;
+    assert_eq!(
+        (limits.access.token_rate, limits.access.token_burst),
+        (9, 18)
+    );
+}

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
+    http::{Extensions, HeaderMap, HeaderValue, Method, header, request::Parts},
 };
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 
@@ -12,6 +12,8 @@ use super::{problem::Problem, request_id::RequestId};
 
 /// Metadata that tells a service where a call comes from.
 pub const SOURCE_KEY: &str = "x-wgfleet-source";
+/// Metadata that tells a service that a call is part of one that was counted.
+const COUNTED_KEY: &str = "x-wgfleet-counted";
 const REQUEST_ID_KEY: &str = "x-request-id";
 /// Header, and metadata, by which a request that is sent again is known.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -20,10 +22,38 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source(pub IpAddr);
 
-/// What the services are told of a caller. Refused here is only who shows no token at all.
+/// What the services are told of a caller.
+#[derive(Clone)]
 pub(super) struct Caller(MetadataMap);
 
 impl Caller {
+    /// The caller of a request. Nobody's token is left out: the service then says what is missing.
+    pub(super) fn of(headers: &HeaderMap, extensions: &Extensions) -> Self {
+        let mut metadata = MetadataMap::new();
+        if let Some(mut token) = token(headers) {
+            token.set_sensitive(true);
+            metadata.insert("authorization", token);
+        }
+        if let Some(Source(address)) = extensions.get()
+            && let Some(source) = ascii(address.to_canonical().to_string().as_bytes())
+        {
+            metadata.insert(SOURCE_KEY, source);
+        }
+        if let Some(id) = extensions.get::<RequestId>()
+            && let Some(id) = ascii(id.0.as_bytes())
+        {
+            metadata.insert(REQUEST_ID_KEY, id);
+        }
+        Self(metadata)
+    }
+
+    /// The same, for calls that need not be counted any more.
+    pub(super) fn counted(mut self) -> Self {
+        let yes = MetadataValue::from_static("yes");
+        self.0.insert(COUNTED_KEY, yes);
+        self
+    }
+
     /// The call with everything a service must know of who makes it.
     pub(super) fn request<T>(&self, message: T) -> tonic::Request<T> {
         let mut request = tonic::Request::new(message);
@@ -36,32 +66,25 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        let mut tokens = parts.headers.get_all(header::AUTHORIZATION).iter();
-        let token = tokens.next().ok_or_else(Problem::no_token)?;
-        // Two tokens: which one is meant is nobody's to guess.
-        if tokens.next().is_some() {
-            return Err(Problem::no_token());
-        }
-        let mut token = ascii(token.as_bytes()).ok_or_else(Problem::no_token)?;
-        token.set_sensitive(true);
-        let mut metadata = MetadataMap::new();
-        metadata.insert("authorization", token);
-        if let Some(Source(address)) = parts.extensions.get() {
-            let source = ascii(address.to_canonical().to_string().as_bytes());
-            metadata.insert(SOURCE_KEY, source.ok_or_else(Problem::no_token)?);
-        }
-        if let Some(id) = parts.extensions.get::<RequestId>()
-            && let Some(id) = ascii(id.0.as_bytes())
-        {
-            metadata.insert(REQUEST_ID_KEY, id);
-        }
+        let caller = parts.extensions.get().cloned();
+        let mut caller: Self = caller.ok_or_else(Problem::no_token)?;
         if parts.method == Method::POST
             && let Some(key) = once_at_most(&parts.headers, IDEMPOTENCY_KEY)?
         {
             let key = ascii(key.as_bytes()).ok_or_else(|| bad_header(IDEMPOTENCY_KEY))?;
-            metadata.insert(IDEMPOTENCY_KEY, key);
+            caller.0.insert(IDEMPOTENCY_KEY, key);
         }
-        Ok(Self(metadata))
+        Ok(caller)
+    }
+}
+
+/// The one token of a request. With two, which one is meant is nobody's to guess.
+fn token(headers: &HeaderMap) -> Option<MetadataValue<Ascii>> {
+    let mut tokens = headers.get_all(header::AUTHORIZATION).iter();
+    let token = tokens.next()?;
+    match tokens.next() {
+        Some(_) => None,
+        None => ascii(token.as_bytes()),
     }
 }
 

@@ -6,14 +6,19 @@ use axum::http::{Request, Response};
 use tonic::{body::Body, codegen::Service};
 use tower::util::BoxCloneSyncService;
 use wgfleet_proto::v1::{
-    node_service_client::NodeServiceClient, node_service_server::NodeService,
-    node_service_server::NodeServiceServer, peer_service_client::PeerServiceClient,
-    peer_service_server::PeerService, peer_service_server::PeerServiceServer,
+    audit_service_client::AuditServiceClient, audit_service_server::AuditService,
+    audit_service_server::AuditServiceServer, node_service_client::NodeServiceClient,
+    node_service_server::NodeService, node_service_server::NodeServiceServer,
+    peer_service_client::PeerServiceClient, peer_service_server::PeerService,
+    peer_service_server::PeerServiceServer, token_service_client::TokenServiceClient,
+    token_service_server::TokenService, token_service_server::TokenServiceServer,
 };
 
 type InProcess = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 pub(super) type Nodes = NodeServiceClient<InProcess>;
 pub(super) type Peers = PeerServiceClient<InProcess>;
+pub(super) type Tokens = TokenServiceClient<InProcess>;
+pub(super) type Audit = AuditServiceClient<InProcess>;
 
 /// A page of a thousand peers with a hundred addresses each is larger than tonic's own 4 MiB, and
 /// nothing here comes from outside.
@@ -25,6 +30,14 @@ pub(super) fn nodes(server: NodeServiceServer<impl NodeService>) -> Nodes {
 
 pub(super) fn peers(server: PeerServiceServer<impl PeerService>) -> Peers {
     PeerServiceClient::new(boxed(server)).max_decoding_message_size(MAX_MESSAGE_BYTES)
+}
+
+pub(super) fn tokens(server: TokenServiceServer<impl TokenService>) -> Tokens {
+    TokenServiceClient::new(boxed(server)).max_decoding_message_size(MAX_MESSAGE_BYTES)
+}
+
+pub(super) fn audit(server: AuditServiceServer<impl AuditService>) -> Audit {
+    AuditServiceClient::new(boxed(server)).max_decoding_message_size(MAX_MESSAGE_BYTES)
 }
 
 fn boxed<S>(server: S) -> InProcess

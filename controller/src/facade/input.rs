@@ -4,7 +4,6 @@ use std::{fmt, time::Duration};
 
 use axum::{
     RequestPartsExt,
-    body::Body,
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{StatusCode, request::Parts},
 };
@@ -15,12 +14,26 @@ use uuid::Uuid;
 
 use super::problem::Problem;
 
-/// Most bytes of a body.
-pub(super) const MAX_BODY_BYTES: usize = 256 * 1024;
-/// Most bytes of a body with many things in it.
+/// Most bytes of a body with many things in it, unless more is allowed of any.
 pub(super) const MAX_BULK_BYTES: usize = 16 << 20;
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a body may cost. The server puts it into each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// Most bytes of one.
+    pub max_bytes: usize,
+    /// How long one may take to arrive.
+    pub timeout: Duration,
+}
+
+impl Default for BodyLimits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 256 * 1024,
+            timeout: Duration::from_secs(10),
+        }
+    }
+}
 
 /// A body that is a JSON object, every field of it known.
 pub(super) struct Input<T>(pub(super) T);
@@ -29,7 +42,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        parse(&read(request.into_body(), MAX_BODY_BYTES).await?).map(Self)
+        parse(&read(request, 0).await?).map(Self)
     }
 }
 
@@ -40,7 +53,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for BulkInput<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        parse(&read(request.into_body(), MAX_BULK_BYTES).await?).map(Self)
+        parse(&read(request, MAX_BULK_BYTES).await?).map(Self)
     }
 }
 
@@ -51,15 +64,19 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for OptionalInput<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        let body = read(request.into_body(), MAX_BODY_BYTES).await?;
+        let body = read(request, 0).await?;
         let body = if body.is_empty() { b"{}" } else { &body[..] };
         parse(body).map(Self)
     }
 }
 
-async fn read(body: Body, max_bytes: usize) -> Result<Bytes, Problem> {
-    let limited = Limited::new(body, max_bytes).collect();
-    let Ok(body) = tokio::time::timeout(BODY_TIMEOUT, limited).await else {
+/// At most as long as any body may be, or `at_least` if that is more.
+async fn read(request: Request, at_least: usize) -> Result<Bytes, Problem> {
+    let limits = request.extensions().get::<BodyLimits>();
+    let BodyLimits { max_bytes, timeout } = limits.copied().unwrap_or_default();
+    let max_bytes = max_bytes.max(at_least);
+    let limited = Limited::new(request.into_body(), max_bytes).collect();
+    let Ok(body) = tokio::time::timeout(timeout, limited).await else {
         let detail = "the body did not arrive in time";
         return Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -159,6 +176,8 @@ pub(super) trait Kind {
 pub(super) struct OfNode;
 /// A peer.
 pub(super) struct OfPeer;
+/// A token.
+pub(super) struct OfToken;
 
 impl Kind for OfNode {
     const NOT_FOUND: &'static str = "node_not_found";
@@ -168,6 +187,11 @@ impl Kind for OfNode {
 impl Kind for OfPeer {
     const NOT_FOUND: &'static str = "peer_not_found";
     const NAME: &'static str = "peer";
+}
+
+impl Kind for OfToken {
+    const NOT_FOUND: &'static str = "token_not_found";
+    const NAME: &'static str = "token";
 }
 
 /// The id in the path, in its one form. Nothing has an id that is no UUID.

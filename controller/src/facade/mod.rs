@@ -3,10 +3,13 @@
 //! Routes under `/api/v1` turn a request into a message for one of the services and its answer into
 //! JSON. The facade decides nothing and keeps nothing: it knows no store, holds no token and hands
 //! every caller's token on. What it refuses by itself are requests that can't be a message: a field
-//! nobody knows, a wrong type, an id that is none.
+//! nobody knows, a wrong type, an id that is none; and before any of that a service is asked whether
+//! the caller may come in at all.
 //!
 //! Read first: [`router`], then `nodes` for how a route looks and `problem` for how one refuses.
 
+mod access;
+mod audit;
 mod caller;
 mod clients;
 mod connections;
@@ -24,11 +27,14 @@ mod shape;
 mod tests;
 mod time;
 mod tls;
+mod tokens;
 
 use axum::{Router, http::StatusCode, middleware};
 use wgfleet_proto::v1::{
+    audit_service_server::{AuditService, AuditServiceServer},
     node_service_server::{NodeService, NodeServiceServer},
     peer_service_server::{PeerService, PeerServiceServer},
+    token_service_server::{TokenService, TokenServiceServer},
 };
 
 pub use caller::{SOURCE_KEY, Source};
@@ -36,7 +42,8 @@ pub use health::Readiness;
 use problem::Problem;
 
 use crate::metrics::Metrics;
-pub use server::{BindError, DRAIN, Listener, Server};
+pub use input::BodyLimits;
+pub use server::{BindError, DRAIN, Listener, Server, ServerLimits};
 pub use tls::{TlsError, TlsFiles};
 
 type Answer<T> = Result<T, Problem>;
@@ -46,6 +53,8 @@ type Answer<T> = Result<T, Problem>;
 struct Facade {
     nodes: clients::Nodes,
     peers: clients::Peers,
+    tokens: clients::Tokens,
+    audit: clients::Audit,
     ready: Readiness,
 }
 
@@ -53,16 +62,28 @@ struct Facade {
 pub fn router(
     nodes: NodeServiceServer<impl NodeService>,
     peers: PeerServiceServer<impl PeerService>,
+    tokens: TokenServiceServer<impl TokenService>,
+    audit: AuditServiceServer<impl AuditService>,
     ready: Readiness,
     metrics: Metrics,
 ) -> Router {
     let facade = Facade {
         nodes: clients::nodes(nodes),
         peers: clients::peers(peers),
+        tokens: clients::tokens(tokens),
+        audit: clients::audit(audit),
         ready,
     };
+    let api = nodes::routes()
+        .merge(peers::routes())
+        .merge(tokens::routes())
+        .merge(audit::routes())
+        .route_layer(middleware::from_fn_with_state(
+            facade.clone(),
+            access::check,
+        ));
     Router::new()
-        .nest("/api/v1", nodes::routes().merge(peers::routes()))
+        .nest("/api/v1", api)
         .merge(health::routes())
         .route_layer(middleware::from_fn(latency::name_route))
         .fallback(no_such_route)

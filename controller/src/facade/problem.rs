@@ -15,8 +15,12 @@ use tonic::{Code, Status};
 const CODE_KEY: &str = "wgfleet-code";
 /// Metadata of a status that names the field at fault.
 const FIELD_KEY: &str = "wgfleet-field";
-/// When to come back if something is unavailable.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
+/// Metadata of a status with the seconds after which to come back.
+const RETRY_AFTER_KEY: &str = "wgfleet-retry-after";
+/// When to come back if something is unavailable and nobody knows for how long.
+const RETRY_AFTER_S: u64 = 2;
+/// The code of a refusal that is about how often, not about what.
+const RATE_LIMITED: &str = "rate_limited";
 
 /// A refusal. It becomes a document when the request's id is known, on the way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub(super) struct Problem {
     pub(super) code: Cow<'static, str>,
     pub(super) detail: String,
     pub(super) field: Option<String>,
+    /// When to come back.
+    pub(super) retry_after_s: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -46,6 +52,7 @@ impl Problem {
             code: Cow::Borrowed(code),
             detail: detail.into(),
             field: None,
+            retry_after_s: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S),
         }
     }
 
@@ -98,8 +105,8 @@ impl IntoResponse for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(self);
         response
@@ -119,11 +126,14 @@ impl From<Status> for Problem {
             value.to_str().ok().map(ToOwned::to_owned)
         };
         let code = named(CODE_KEY).map_or(Cow::Borrowed(code), Cow::Owned);
+        let http = special(&code).unwrap_or(http);
+        let wait_s = named(RETRY_AFTER_KEY).and_then(|text| text.parse().ok());
+        let usual = Self::new(http, "", status.message());
         Self {
-            status: special(&code).unwrap_or(http),
             code,
-            detail: status.message().to_owned(),
             field: named(FIELD_KEY),
+            retry_after_s: wait_s.or(usual.retry_after_s),
+            ..usual
         }
     }
 }
@@ -145,6 +155,7 @@ fn special(code: &str) -> Option<StatusCode> {
     match code {
         "etag_mismatch" => Some(StatusCode::PRECONDITION_FAILED),
         "idempotency_key_reused" => Some(StatusCode::UNPROCESSABLE_ENTITY),
+        RATE_LIMITED => Some(StatusCode::TOO_MANY_REQUESTS),
         _ => None,
     }
 }

@@ -16,22 +16,40 @@ use tower::ServiceExt;
 use super::{
     caller::Source,
     connections::{Connections, Place},
+    input::BodyLimits,
     tls::{TlsError, TlsFiles},
 };
 
 /// How long connections may take to finish once the controller is told to stop.
 pub const DRAIN: Duration = Duration::from_secs(5);
-/// How long the head of a request may take; hyper counts the idle time before it as well.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Most connections at a time.
-const MAX_CONNECTIONS: usize = 1024;
 /// Most bytes hyper buffers for a head.
 const HEAD_BYTES: usize = 32 * 1024;
 /// Most header fields of a request.
 const MAX_HEADERS: usize = 64;
 /// Pause after the system could not give a connection, so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What connections may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// Most of them at a time.
+    pub max_connections: usize,
+    /// How long the head of a request may take; hyper counts the idle time before it as well.
+    pub head_timeout: Duration,
+    /// What follows the head.
+    pub body: BodyLimits,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 1024,
+            head_timeout: Duration::from_secs(10),
+            body: BodyLimits::default(),
+        }
+    }
+}
 
 /// The controller can't listen there.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +123,7 @@ impl Listener {
 pub struct Server {
     router: Router,
     connections: Arc<Connections>,
+    limits: ServerLimits,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -112,10 +131,11 @@ pub struct Server {
 impl Server {
     /// A server of `router` until `stop` is cancelled.
     #[must_use]
-    pub fn new(router: Router, stop: CancellationToken) -> Self {
+    pub fn new(router: Router, limits: ServerLimits, stop: CancellationToken) -> Self {
         Self {
             router,
-            connections: Connections::new(MAX_CONNECTIONS),
+            connections: Connections::new(limits.max_connections),
+            limits,
             tasks: TaskTracker::new(),
             stop,
         }
@@ -187,7 +207,7 @@ impl Server {
         let service = service_fn(|request| self.answer(request, source, &place));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
+            .header_read_timeout(self.limits.head_timeout)
             .max_buf_size(HEAD_BYTES)
             .max_headers(MAX_HEADERS)
             // A client that has said all it wants to may close its side before the answer.
@@ -215,6 +235,7 @@ impl Server {
     ) -> Result<Response, Infallible> {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(source);
+        request.extensions_mut().insert(self.limits.body);
         let needs_token = request.uri().path().starts_with("/api/");
         let response = self.router.clone().oneshot(request).await?;
         // Only the services know whether a token is good, and without one nothing there succeeds.

@@ -20,15 +20,22 @@ use tonic::{
     },
 };
 use wgfleet_proto::v1::{
-    dispatch_service_server::DispatchServiceServer, event_service_server::EventServiceServer,
-    node_service_server::NodeServiceServer,
+    audit_service_server::AuditServiceServer, dispatch_service_server::DispatchServiceServer,
+    event_service_server::EventServiceServer, node_service_server::NodeServiceServer,
+    token_service_server::TokenServiceServer,
 };
 
 use crate::{
     config::GrpcListen,
     services::{
-        Core, auth::SOURCE, dispatch_service::Workers, event_service::Events, nodes::Nodes,
+        Core,
+        audit_service::Audit,
+        auth::{COUNTED, SOURCE},
+        dispatch_service::Workers,
+        event_service::Events,
+        nodes::Nodes,
         peers::Peers,
+        tokens::Tokens,
     },
 };
 
@@ -114,14 +121,17 @@ fn router(core: &Arc<Core>, stop: &CancellationToken) -> Router<Sourced> {
         .add_service(Peers::server(Arc::clone(core)))
         .add_service(DispatchServiceServer::new(Workers::new(Arc::clone(core))))
         .add_service(EventServiceServer::new(events))
+        .add_service(TokenServiceServer::new(Tokens::new(Arc::clone(core))))
+        .add_service(AuditServiceServer::new(Audit::new(Arc::clone(core))))
 }
 
-/// Where a call comes from is what the connection says, whatever the call says.
+/// Where a call comes from is what the connection says, whatever the call says, and every call counts.
 #[expect(clippy::unnecessary_wraps, reason = "an interceptor may refuse")]
 fn name_source(mut request: Request<()>) -> Result<Request<()>, Status> {
     let address = request.remote_addr();
     let source = address.map_or_else(|| "unix".to_owned(), |a| a.ip().to_string());
     request.metadata_mut().remove(SOURCE);
+    request.metadata_mut().remove(COUNTED);
     if let Ok(source) = source.parse() {
         request.metadata_mut().insert(SOURCE, source);
     }

@@ -1,32 +1,54 @@
 //! Who calls, and whether they may.
 //!
 //! A request carries `authorization: Bearer <token>`. Tokens are random and long, so the store keeps
-//! their plain SHA-256 and finds them by it. It is asked each time: a revoked token is refused from
-//! the next request on.
+//! their plain SHA-256 and finds them by it. The tokens in use are kept in memory and read again when
+//! one changes: a revoked token is refused from the next request on, and so is one that expired.
+//!
+//! [`authorize`] is for methods that concern the whole fleet; it refuses tokens with a label scope.
+//! Methods that look at the scope themselves, by [`Caller::node`] and its like, take
+//! [`authorize_scoped`].
 
-use std::{
-    fs,
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-};
+mod known;
+mod limits;
+mod making;
+pub mod rules;
+pub mod scope;
+#[cfg(test)]
+mod tests;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ring::{
-    digest,
-    rand::{SecureRandom as _, SystemRandom},
-};
+use std::sync::Arc;
+
 use serde_json::Value;
 use tonic::{Code, Status, metadata::MetadataMap};
-use zeroize::Zeroizing;
 
-use super::{Core, once, status::refuse};
-use crate::store::{Role, Store, StoreError, TokenId, audit::AuditEntry, tokens};
+use self::{
+    known::{Hash, Known, Lookup},
+    limits::{Limiters, Source},
+};
+pub use self::{
+    limits::AccessLimits,
+    making::{
+        ADMIN_TOKEN_FILE, AdminTokenError, ensure_admin_token, hash_token, new_token, random_token,
+    },
+};
+use super::{
+    Core, once,
+    status::{rate_limited, refuse},
+};
+use crate::{
+    domain::labels::Labels,
+    store::{
+        Role, Store, StoreError, TokenId,
+        audit::AuditEntry,
+        tokens::{self, TokenRow},
+    },
+};
 
 /// Metadata key of the address a request came from, for the audit. Set by the facade.
 pub const SOURCE: &str = "x-wgfleet-source";
-/// Name of the first administrator's token inside the data directory.
-pub const ADMIN_TOKEN_FILE: &str = "admin-token";
+/// Metadata key of a call that is part of one that was counted already. Set by the facade, and taken
+/// off whatever comes in over a network.
+pub const COUNTED: &str = "x-wgfleet-counted";
 
 const MAX_SOURCE_CHARS: usize = 128;
 /// No token of ours is nearly as long; nobody makes us hash more.
@@ -41,6 +63,8 @@ pub struct Caller {
     pub name: String,
     /// What they may do.
     pub role: Role,
+    /// Labels of the nodes that exist for them; empty is all.
+    pub label_scope: Labels,
     /// Where they call from, as far as is known; empty otherwise.
     pub source: String,
     /// What the request is known by when it is sent again.
@@ -69,127 +93,173 @@ impl Caller {
             after,
         }
     }
+
+    /// Whether they have at least the role `needed`.
+    ///
+    /// # Errors
+    /// PERMISSION_DENIED.
+    pub fn need_role(&self, needed: Role) -> Result<(), Status> {
+        if rank(self.role) >= rank(needed) {
+            return Ok(());
+        }
+        let needed = needed.as_str();
+        Err(forbidden(format!(
+            "this token may not do that; the role {needed} may"
+        )))
+    }
+
+    /// Whether they have the whole fleet.
+    ///
+    /// # Errors
+    /// PERMISSION_DENIED.
+    pub fn need_whole_fleet(&self) -> Result<(), Status> {
+        if self.is_scoped() {
+            let message = "this token is for some nodes only and may not do what concerns all";
+            return Err(forbidden(message.into()));
+        }
+        Ok(())
+    }
 }
 
-/// Who calls, when they have at least the role `needed`.
+/// What is kept in memory to tell who calls.
+pub struct Access {
+    known: Known,
+    limiters: Limiters,
+}
+
+impl Access {
+    /// Nobody is known yet.
+    #[must_use]
+    pub fn new(limits: AccessLimits) -> Self {
+        Self {
+            known: Known::default(),
+            limiters: Limiters::new(limits),
+        }
+    }
+}
+
+/// Has the tokens read again when dropped. A transaction that changes one gives this back: whether
+/// its caller still waits or has hung up, it is dropped after the commit.
+pub struct TokensChanged(pub Arc<Access>);
+
+impl Drop for TokensChanged {
+    fn drop(&mut self) {
+        self.0.known.forget();
+    }
+}
+
+/// Who calls, when they have at least the role `needed`, and the whole fleet.
 ///
 /// # Errors
-/// UNAUTHENTICATED without a valid token, PERMISSION_DENIED when its role is too low.
+/// UNAUTHENTICATED without a valid token, PERMISSION_DENIED when its role is too low or it has a label
+/// scope, RESOURCE_EXHAUSTED (`rate_limited`) when there were too many calls.
 pub async fn authorize(
     core: &Core,
     metadata: &MetadataMap,
     needed: Role,
 ) -> Result<Caller, Status> {
-    let hash = bearer(metadata)
-        .map(hash_token)
-        .ok_or_else(unauthenticated)?;
-    let token = core
-        .store
-        .read(move |conn| tokens::find(conn, &hash))
-        .await?;
-    let now_s = core.now_s();
-    let is_valid = |token: &tokens::TokenRow| {
-        token.revoked_at.is_none() && token.expires_at.is_none_or(|at| now_s < at)
-    };
-    let token = token.filter(is_valid).ok_or_else(unauthenticated)?;
-    // Scopes are not looked at yet by the services; until they are, a scoped token gets nothing
-    // rather than everything.
-    if rank(token.role) < rank(needed) || !token.label_scope.is_empty() {
-        return Err(forbidden(needed));
+    let caller = authorize_scoped(core, metadata, needed).await?;
+    caller.need_whole_fleet()?;
+    Ok(caller)
+}
+
+/// Who calls, when they have at least the role `needed`. The method must keep to their label scope.
+///
+/// # Errors
+/// As [`authorize`], but for the scope.
+pub async fn authorize_scoped(
+    core: &Core,
+    metadata: &MetadataMap,
+    needed: Role,
+) -> Result<Caller, Status> {
+    let source = source(metadata);
+    let token = authenticate(core, metadata, &source).await?;
+    if !metadata.contains_key(COUNTED) {
+        let counted = core.access.limiters.call(token.id);
+        let message = "this token makes too many requests";
+        counted.map_err(|wait_s| rate_limited(message, wait_s))?;
     }
-    Ok(Caller {
+    let caller = Caller {
         token_id: token.id,
-        name: token.name,
+        name: token.name.clone(),
         role: token.role,
-        source: source(metadata),
+        label_scope: token.label_scope.clone(),
+        source,
         idempotency_key: idempotency_key(metadata),
-    })
-}
-
-/// Why there is no token for the first administrator.
-#[derive(Debug, thiserror::Error)]
-pub enum AdminTokenError {
-    /// It could not be written.
-    #[error("the administrator's token could not be written to {path}: {source}")]
-    File {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Makes an administrator's token when the store has no token at all, and writes it to the data
-/// directory. The file comes first: after a crash in between there is none in the store, and the
-/// next start makes another.
-///
-/// # Errors
-/// [`AdminTokenError`].
-pub async fn ensure_admin_token(
-    store: &Store,
-    data_dir: &Path,
-    now_s: i64,
-) -> Result<(), AdminTokenError> {
-    let has_tokens = store.read(|conn| Ok(!tokens::list(conn)?.is_empty())).await;
-    if has_tokens? {
-        return Ok(());
-    }
-    let token = random_token()?;
-    let path = data_dir.join(ADMIN_TOKEN_FILE);
-    write_private(&path, &token).map_err(|source| AdminTokenError::File { path, source })?;
-    let row = tokens::TokenRow {
-        id: TokenId::generate(),
-        name: "admin".into(),
-        role: Role::Admin,
-        label_scope: Default::default(),
-        expires_at: None,
-        revoked_at: None,
-        created_at: now_s,
     };
-    let hash = hash_token(&token);
-    Ok(store
-        .write(move |tx| tokens::create(tx, &row, &hash))
-        .await?)
+    caller.need_role(needed)?;
+    Ok(caller)
 }
 
-/// 32 random bytes in URL-safe base64 without padding: a token, or a secret.
-///
-/// # Errors
-/// When the system has no randomness.
-pub fn random_token() -> Result<Zeroizing<String>, StoreError> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    SystemRandom::new()
-        .fill(bytes.as_mut())
-        .map_err(|_| StoreError::Internal("the system gave no random bytes".into()))?;
-    Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_ref())))
-}
-
-/// What the store keeps of a token.
-#[must_use]
-pub fn hash_token(token: &str) -> [u8; 32] {
-    let digest = digest::digest(&digest::SHA256, token.as_bytes());
-    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
-}
-
-/// Readable by its owner only from the first byte on, and whole or not there.
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let unfinished = path.with_extension("new");
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// Whether a caller who was let in before would be let in now: for what goes on for long, such as a
+/// stream of events. No when it can't be told.
+pub async fn still_valid(core: &Core, caller: &Caller) -> bool {
+    let (id, now_s) = (caller.token_id, core.now_s());
+    if let Some(row) = core.access.known.of_id(id) {
+        return row.is_usable(now_s);
     }
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&unfinished)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)
+    let row = core.store.read(move |conn| tokens::get(conn, id)).await;
+    row.is_ok_and(|row| row.is_usable(now_s))
+}
+
+async fn authenticate(
+    core: &Core,
+    metadata: &MetadataMap,
+    source: &str,
+) -> Result<Arc<TokenRow>, Status> {
+    let failed = || failed(&core.access, source);
+    let hash = bearer(metadata).map(hash_token).ok_or_else(failed)?;
+    let token = match find(core, &hash, source).await? {
+        Some(token) => token,
+        None => return Err(unauthenticated()),
+    };
+    if token.is_usable(core.now_s()) {
+        return Ok(token);
+    }
+    Err(failed())
+}
+
+/// The token with this hash. One that is not known counts as a failure of its source before the store
+/// is asked: guesses must not keep the store busy.
+async fn find(core: &Core, hash: &Hash, source: &str) -> Result<Option<Arc<TokenRow>>, Status> {
+    let known = &core.access.known;
+    if let Lookup::Missing {
+        generation,
+        is_complete: false,
+    } = known.get(hash)
+    {
+        known.fill(generation, core.store.read(tokens::by_hash).await?);
+    }
+    let generation = match known.get(hash) {
+        Lookup::Found(token) => return Ok(Some(token)),
+        Lookup::Missing { generation, .. } => generation,
+    };
+    count_failure(&core.access, source)?;
+    let found = read(&core.store, *hash).await?;
+    let found = found
+        .filter(|token| token.revoked_at.is_none())
+        .map(Arc::new);
+    if let Some(token) = &found {
+        known.add(generation, *hash, token);
+    }
+    Ok(found)
+}
+
+async fn read(store: &Store, hash: Hash) -> Result<Option<TokenRow>, StoreError> {
+    store.read(move |conn| tokens::find(conn, &hash)).await
+}
+
+fn failed(access: &Access, source: &str) -> Status {
+    count_failure(access, source).map_or_else(|status| status, |()| unauthenticated())
+}
+
+fn count_failure(access: &Access, source: &str) -> Result<(), Status> {
+    if let Some(suppressed) = access.limiters.may_log() {
+        tracing::info!(source, suppressed, "a caller showed no valid token");
+    }
+    let counted = access.limiters.failure(Source::named(source));
+    let message = "too many requests without a valid token came from this address";
+    counted.map_err(|wait_s| rate_limited(message, wait_s))
 }
 
 fn bearer(metadata: &MetadataMap) -> Option<&str> {
@@ -231,10 +301,6 @@ fn unauthenticated() -> Status {
     refuse(Code::Unauthenticated, "unauthenticated", None, message)
 }
 
-fn forbidden(needed: Role) -> Status {
-    let message = format!(
-        "this token may not do that; the role {} may",
-        needed.as_str()
-    );
+fn forbidden(message: String) -> Status {
     refuse(Code::PermissionDenied, "forbidden", None, message)
 }

@@ -7,14 +7,14 @@ use wgfleet_proto::v1::{self, dispatch_service_server::DispatchService};
 
 use super::{
     Core,
-    auth::authorize,
+    auth::authorize_scoped,
     status::{no_such_node, parse_id},
 };
 use crate::{
     dispatch::{WorkerState, WorkerView},
     store::{
         Connection, NodeId, Role, StoreError,
-        nodes::{self, NodeRow},
+        nodes::NodeRow,
         peer_nodes::{self, Unsettled},
     },
 };
@@ -57,10 +57,10 @@ impl DispatchService for Workers {
         &self,
         request: Request<v1::GetWorkerRequest>,
     ) -> Result<Response<v1::WorkerStatus>, Status> {
-        authorize(&self.0, request.metadata(), Role::Viewer).await?;
+        let caller = authorize_scoped(&self.0, request.metadata(), Role::Viewer).await?;
         let id: NodeId = parse_id(&request.get_ref().node_id, no_such_node)?;
         let found = self.0.look(move |conn| {
-            let row = nodes::get(conn, id)?;
+            let row = caller.node(conn, id)?;
             Ok(with_unsettled(conn, row)?)
         });
         let (row, unsettled) = found.await?;
@@ -71,9 +71,9 @@ impl DispatchService for Workers {
         &self,
         request: Request<v1::ListWorkersRequest>,
     ) -> Result<Response<v1::ListWorkersResponse>, Status> {
-        authorize(&self.0, request.metadata(), Role::Viewer).await?;
-        let found = self.0.look(|conn| {
-            let rows = nodes::list(conn)?.into_iter();
+        let caller = authorize_scoped(&self.0, request.metadata(), Role::Viewer).await?;
+        let found = self.0.look(move |conn| {
+            let rows = caller.nodes(conn)?.into_iter();
             let found = rows.map(|row| with_unsettled(conn, row));
             Ok(found.collect::<Result<Vec<_>, _>>()?)
         });

@@ -10,7 +10,7 @@ use wgfleet_proto::v1::{Event, WatchRequest, event::Kind, event_service_server::
 
 use super::{
     Core,
-    auth::authorize,
+    auth::{authorize_scoped, scope::Visible},
     status::{invalid, no_such_node, parse_id, refuse},
 };
 use crate::store::{NodeId, Role};
@@ -46,7 +46,7 @@ impl EventService for Events {
         &self,
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        authorize(&self.core, request.metadata(), Role::Viewer).await?;
+        let caller = authorize_scoped(&self.core, request.metadata(), Role::Viewer).await?;
         let request = request.into_inner();
         if !request.after_id.is_empty() {
             // Nothing is kept yet to resume from.
@@ -58,11 +58,18 @@ impl EventService for Events {
         };
         let node = node.map(|id| id.to_string());
         let receiver = self.core.events.subscribe();
-        let events = stream::unfold(Some(receiver), next).filter(move |event| {
-            let wanted = match (event, &node) {
+        // After subscribing: what changes in between is shown as an event.
+        let visible = self.core.look(move |conn| Ok(Visible::now(conn, &caller)?));
+        let mut visible = visible.await?;
+        let events = stream::unfold(Some(receiver), next).filter_map(move |event| {
+            let event = match event {
+                Ok(event) => visible.show(event).map(Ok),
+                Err(status) => Some(Err(status)),
+            };
+            let wanted = event.filter(|event| match (event, &node) {
                 (Ok(event), Some(node)) => is_about(event, node),
                 _ => true,
-            };
+            });
             async move { wanted }
         });
         let events = events.take_until(self.stop.clone().cancelled_owned());

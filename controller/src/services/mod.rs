@@ -9,6 +9,7 @@
 //!
 //! Read first: [`Core`], what all services share; then [`auth`] and [`status`].
 
+pub mod audit_service;
 pub mod auth;
 pub mod dispatch_service;
 mod etag;
@@ -17,6 +18,7 @@ pub mod nodes;
 pub mod once;
 pub mod peers;
 pub mod status;
+pub mod tokens;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -26,6 +28,7 @@ use std::{
 use tokio::sync::Semaphore;
 use tonic::Status;
 
+use self::auth::{Access, AccessLimits};
 use crate::{
     agent_client::{Limits, WallClock},
     dispatch::Dispatch,
@@ -45,6 +48,8 @@ pub struct ServiceOptions {
     pub online_window: Duration,
     /// What an agent may cost while its connection is tested or its secret is proven.
     pub agent_limits: Limits,
+    /// How much callers may ask.
+    pub access_limits: AccessLimits,
 }
 
 impl Default for ServiceOptions {
@@ -53,6 +58,7 @@ impl Default for ServiceOptions {
             apply_wait: Duration::from_secs(2),
             online_window: Duration::from_secs(180),
             agent_limits: Limits::default(),
+            access_limits: AccessLimits::default(),
         }
     }
 }
@@ -73,6 +79,8 @@ pub struct Core {
     pub running: once::Running,
     /// Bulk requests at a time: what they hold in memory is bounded by it.
     pub bulk: Semaphore,
+    /// Who is known, and how much they asked.
+    pub access: Arc<Access>,
 }
 
 impl Core {
@@ -90,6 +98,7 @@ impl Core {
             dispatch,
             events,
             clock,
+            access: Arc::new(Access::new(options.access_limits)),
             options,
             running: once::Running::default(),
             bulk: Semaphore::new(BULK_AT_ONCE),
@@ -116,7 +125,7 @@ impl Core {
         let kept = Arc::clone(&refusal);
         let outcome = self
             .store
-            .write(move |tx| work(tx).map_err(|status| keep(&kept, status)))
+            .try_write(move |tx| work(tx).map_err(|status| keep(&kept, status)))
             .await;
         outcome.map_err(|error| kept_or(&refusal, error))
     }

@@ -22,6 +22,11 @@ pub const CODE: &str = "wgfleet-code";
 /// Metadata key of the field a refusal is about.
 pub const FIELD: &str = "wgfleet-field";
 
+/// Metadata key of the whole seconds after which to come back, never 0.
+pub const RETRY_AFTER: &str = "wgfleet-retry-after";
+/// When to come back to a writer that had no room.
+const OVERLOADED_S: u64 = 1;
+
 /// A refusal with its stable code.
 #[must_use]
 pub fn refuse(
@@ -40,10 +45,40 @@ pub fn refuse(
     status
 }
 
+/// The same with the seconds after which to come back.
+#[must_use]
+pub fn retry_after(mut status: Status, wait_s: u64) -> Status {
+    let metadata = status.metadata_mut();
+    metadata.insert(RETRY_AFTER, MetadataValue::from(wait_s.max(1)));
+    status
+}
+
+/// Too many of them.
+#[must_use]
+pub fn rate_limited(what: &str, wait_s: u64) -> Status {
+    let message = format!("{what}; come back in {wait_s} s");
+    let status = refuse(Code::ResourceExhausted, "rate_limited", None, message);
+    retry_after(status, wait_s)
+}
+
 /// A field that can't be what it is.
 #[must_use]
 pub fn invalid(field: &str, message: impl Into<String>) -> Status {
     refuse(Code::InvalidArgument, "invalid_field", Some(field), message)
+}
+
+/// How many items a page is to have.
+///
+/// # Errors
+/// INVALID_ARGUMENT for more than 1000.
+pub fn page_size(page: &wgfleet_proto::v1::PageRequest) -> Result<usize, Status> {
+    const DEFAULT: usize = 100;
+    const MAX: usize = 1000;
+    match usize::try_from(page.page_size) {
+        Ok(0) => Ok(DEFAULT),
+        Ok(size) if size <= MAX => Ok(size),
+        _ => Err(invalid("page_size", "a page has 1 to 1000 items")),
+    }
 }
 
 /// There is no such node.
@@ -98,6 +133,10 @@ impl From<StoreError> for Status {
                 tracing::warn!(%message, "the store is unavailable");
                 let sentence = "the store is unavailable just now; nothing was changed";
                 refuse(Code::Unavailable, "store_unavailable", None, sentence)
+            }
+            StoreError::Overloaded => {
+                let status = refuse(Code::Unavailable, "overloaded", None, message);
+                retry_after(status, OVERLOADED_S)
             }
             StoreError::Corrupt { .. }
             | StoreError::Newer { .. }

@@ -56,6 +56,9 @@ pub enum StoreError {
     /// Not now: disk full, locked by another process, read-only. Safe to try again.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// Too many changes wait for the writer.
+    #[error("too many changes wait to be written just now; nothing was changed")]
+    Overloaded,
     /// The file is damaged or not a store.
     #[error(
         "the store {path} can't be read ({detail}). Keep a copy of the file and put a backup in its \

@@ -15,7 +15,10 @@ use std::{sync::Arc, thread};
 
 /// A snapshot to read from. Named here so that nothing outside the store names the database.
 pub use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 pub mod agents;
 pub mod allocations;
@@ -110,11 +113,34 @@ impl Store {
     {
         let (reply, answer) = oneshot::channel();
         let command = writer::Message::Write(writer::command(work, reply));
-        self.0
-            .queue
-            .send(command)
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        let sent = self.0.queue.send(command).await;
+        sent.map_err(|_| StoreError::Closed)?;
+        self.answer(answer).await
+    }
+
+    /// The same for callers who can come back: does not wait for room in the queue.
+    ///
+    /// # Errors
+    /// As [`Store::write`], and [`StoreError::Overloaded`].
+    pub async fn try_write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&WriteTx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let command = writer::Message::Write(writer::command(work, reply));
+        let sent = self.0.queue.try_send(command);
+        sent.map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::Overloaded,
+            TrySendError::Closed(_) => StoreError::Closed,
+        })?;
+        self.answer(answer).await
+    }
+
+    async fn answer<T: Send + 'static>(
+        &self,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let answer = if self.0.hold_paused_clock {
             tokio::task::spawn_blocking(move || answer.blocking_recv())
                 .await

@@ -17,6 +17,8 @@ use super::{
 pub struct PeerFilter {
     /// Of this node.
     pub node_id: Option<NodeId>,
+    /// On a node that has all of these labels.
+    pub node_label: BTreeMap<String, String>,
     /// Name, public key or address contains this; ASCII case is ignored.
     pub q: Option<String>,
     /// Has all of these labels.
@@ -160,6 +162,14 @@ fn conditions(filter: &PeerFilter) -> (String, Vec<Value>) {
     if let Some(node) = filter.node_id {
         sql.push("p.node_id = ?");
         values.push(Value::Text(node.to_string()));
+    }
+    for (key, value) in &filter.node_label {
+        sql.push(
+            "p.node_id IN (SELECT n.id FROM nodes n, json_each(n.labels) l \
+             WHERE l.key = ? AND l.value = ?)",
+        );
+        values.push(Value::Text(key.clone()));
+        values.push(Value::Text(value.clone()));
     }
     if let Some(q) = &filter.q {
         sql.push(

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{
     Role, TokenId, WriteTx,
-    error::{StoreError, changed},
+    error::{StoreError, changed, found},
     value::Json,
 };
 
@@ -19,7 +19,7 @@ pub struct TokenRow {
     pub name: String,
     /// What it may do.
     pub role: Role,
-    /// Labels a node or peer must have to be seen; empty is all.
+    /// Labels a node must have for it and its peers to be seen; empty is all.
     pub label_scope: BTreeMap<String, String>,
     /// Unix seconds.
     pub expires_at: Option<i64>,
@@ -27,6 +27,14 @@ pub struct TokenRow {
     pub revoked_at: Option<i64>,
     /// Unix seconds.
     pub created_at: i64,
+}
+
+impl TokenRow {
+    /// Whether it opens anything at that time, Unix seconds.
+    #[must_use]
+    pub fn is_usable(&self, now_s: i64) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|at| now_s < at)
+    }
 }
 
 /// Adds a token by the SHA-256 of its text.
@@ -58,6 +66,25 @@ pub fn create(tx: &WriteTx<'_>, token: &TokenRow, hash: &[u8; 32]) -> Result<(),
 pub fn find(conn: &Connection, hash: &[u8; 32]) -> Result<Option<TokenRow>, StoreError> {
     let mut select = conn.prepare_cached("SELECT * FROM tokens WHERE hash = ?1")?;
     Ok(select.query_row([hash], from_row).optional()?)
+}
+
+/// The token with this id.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub fn get(conn: &Connection, id: TokenId) -> Result<TokenRow, StoreError> {
+    let mut select = conn.prepare_cached("SELECT * FROM tokens WHERE id = ?1")?;
+    found(select.query_row([id], from_row), "token")
+}
+
+/// The tokens that were not revoked, by hash.
+///
+/// # Errors
+/// When they can't be read.
+pub fn by_hash(conn: &Connection) -> Result<Vec<([u8; 32], TokenRow)>, StoreError> {
+    let mut select = conn.prepare_cached("SELECT * FROM tokens WHERE revoked_at IS NULL")?;
+    let rows = select.query_map([], |row| Ok((row.get("hash")?, from_row(row)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// All tokens, oldest first.

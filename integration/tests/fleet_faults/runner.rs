@@ -170,6 +170,8 @@ impl Controller {
     fn command(&self, mut program: Command) -> Command {
         program
             .args(["--listen", "127.0.0.1:0", "--poll-interval", "300ms"])
+            // Everything is asked with one token, as fast as it goes.
+            .args(["--token-rate", "0"])
             .arg("--data-dir")
             .arg(self.data_dir())
             .env_remove("WGFLEET_FAILPOINT");

@@ -7,7 +7,9 @@ use std::{
 
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 use wgfleet_proto::v1::{
-    self, bulk_result::Outcome, node_service_server::NodeService, peer_service_server::PeerService,
+    self, audit_service_server::AuditService, bulk_result::Outcome,
+    node_service_server::NodeService, peer_service_server::PeerService,
+    token_service_server::TokenService,
 };
 
 use super::ID;
@@ -16,6 +18,8 @@ use super::ID;
 pub(super) struct Fake {
     /// What every call is refused with.
     pub(super) refusal: Option<Status>,
+    /// What callers are refused with before they are let in.
+    pub(super) closed: Option<Status>,
     pub(super) ready: bool,
     /// Messages, as `Debug` shows them, with what came beside them.
     pub(super) asked: Arc<Mutex<Vec<(String, MetadataMap)>>>,
@@ -25,6 +29,7 @@ impl Fake {
     pub(super) fn new() -> Self {
         Self {
             refusal: None,
+            closed: None,
             ready: true,
             asked: Arc::default(),
         }
@@ -316,5 +321,77 @@ fn results(first: Outcome, second: v1::Refusal) -> v1::BulkPeersResponse {
         results: outcomes.map(result).into(),
         succeeded: 1,
         failed: 1,
+    }
+}
+
+fn token() -> v1::Token {
+    v1::Token {
+        id: ID.into(),
+        name: "ci".into(),
+        role: v1::TokenRole::Operator.into(),
+        label_scope: [("team".into(), "red".into())].into(),
+        expires_at: Some(1_772_366_400),
+        revoked_at: None,
+        created_at: 1_772_366_400,
+    }
+}
+
+#[tonic::async_trait]
+impl TokenService for Fake {
+    async fn list(&self, r: Request<v1::ListTokensRequest>) -> Reply<v1::ListTokensResponse> {
+        let items = vec![token()];
+        let page = page();
+        self.reply(&r, v1::ListTokensResponse { items, page })
+    }
+
+    async fn create(&self, r: Request<v1::CreateTokenRequest>) -> Reply<v1::CreateTokenResponse> {
+        let answer = v1::CreateTokenResponse {
+            token: Some(token()),
+            text: "wgf_drawn".into(),
+        };
+        self.reply(&r, answer)
+    }
+
+    async fn revoke(&self, r: Request<v1::RevokeTokenRequest>) -> Reply<v1::Token> {
+        let mut token = token();
+        token.revoked_at = Some(1_772_366_401);
+        self.reply(&r, token)
+    }
+
+    /// Lets in who shows a token. Noted is only who asks for no more than that.
+    async fn who_am_i(&self, r: Request<v1::WhoAmIRequest>) -> Reply<v1::Token> {
+        if !r.metadata().contains_key("authorization") {
+            let status = Status::unauthenticated("a valid token is needed");
+            return Err(status);
+        }
+        if let Some(status) = self.closed.clone() {
+            return Err(status);
+        }
+        if r.metadata().contains_key("x-wgfleet-counted") {
+            return self.reply(&r, token());
+        }
+        Ok(Response::new(token()))
+    }
+}
+
+#[tonic::async_trait]
+impl AuditService for Fake {
+    async fn list(&self, r: Request<v1::ListAuditRequest>) -> Reply<v1::ListAuditResponse> {
+        let entry = v1::AuditEntry {
+            id: 9,
+            at: 1_772_366_400,
+            actor: "ci".into(),
+            source: "192.0.2.7".into(),
+            action: "peer.update".into(),
+            object_kind: "peer".into(),
+            object_id: ID.into(),
+            before: String::new(),
+            after: "{\"enabled\":false}".into(),
+        };
+        let answer = v1::ListAuditResponse {
+            items: vec![entry],
+            page: page(),
+        };
+        self.reply(&r, answer)
     }
 }

@@ -1,11 +1,13 @@
 //! The whole router without sockets, over services that answer what a test tells them to.
 
+mod access;
 mod fake;
 mod inputs;
 mod nodes;
 mod peers;
 mod problems;
 mod server;
+mod tokens;
 mod versions;
 
 use axum::{
@@ -25,12 +27,15 @@ const ID: &str = "0198f0c5-0000-7000-8000-000000000001";
 /// The router over `fake`.
 fn over(fake: &Fake) -> Router {
     use wgfleet_proto::v1::{
-        node_service_server::NodeServiceServer, peer_service_server::PeerServiceServer,
+        audit_service_server::AuditServiceServer, node_service_server::NodeServiceServer,
+        peer_service_server::PeerServiceServer, token_service_server::TokenServiceServer,
     };
     let ready = fake.ready;
     router(
         NodeServiceServer::new(fake.clone()),
         PeerServiceServer::new(fake.clone()),
+        TokenServiceServer::new(fake.clone()),
+        AuditServiceServer::new(fake.clone()),
         Readiness::new(move || async move { ready }),
         crate::metrics::Metrics::new(),
     )

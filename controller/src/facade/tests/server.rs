@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
 use super::{Fake, over};
-use crate::facade::{BindError, Listener, Server, TlsError, TlsFiles};
+use crate::facade::{BindError, Listener, Server, ServerLimits, TlsError, TlsFiles};
 
 const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
@@ -30,7 +30,8 @@ async fn start(tls: Option<&TlsFiles>) -> Running {
     let (scheme, address) = url.split_once("://").expect("a URL");
     assert_eq!(scheme == "https", tls.is_some());
     let stop = CancellationToken::new();
-    let server = Server::new(over(&Fake::new()), stop.clone());
+    let limits = ServerLimits::default();
+    let server = Server::new(over(&Fake::new()), limits, stop.clone());
     Running {
         address: address.to_owned(),
         accepting: tokio::spawn(server.clone().accept_on(listener)),

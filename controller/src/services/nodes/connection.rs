@@ -9,12 +9,13 @@ use crate::{
     agent_client::{AgentClient, AgentUrl, ProbeReport, Trust},
     services::{
         Core,
+        auth::Caller,
         status::{internal, invalid, no_such_node, parse_id},
     },
     store::{
         Connection, NodeId, Sealer, StoreError,
         agents::{self, Slot},
-        nodes::{self, NodeRow},
+        nodes::NodeRow,
     },
 };
 
@@ -51,21 +52,22 @@ impl Access {
 
 pub(super) async fn test(
     core: &Core,
+    caller: Caller,
     request: v1::TestNodeRequest,
 ) -> Result<v1::TestNodeResponse, Status> {
     let (access, secret) = match request.target {
-        Some(Target::Id(id)) => saved(core, &id).await?,
+        Some(Target::Id(id)) => saved(core, caller, &id).await?,
         Some(Target::Unsaved(node)) => unsaved(node)?,
         None => return Err(invalid("target", "a node's id, or the settings to try")),
     };
     Ok(answer(access.probe(core, &secret).await))
 }
 
-async fn saved(core: &Core, id: &str) -> Result<(Access, Secret), Status> {
+async fn saved(core: &Core, caller: Caller, id: &str) -> Result<(Access, Secret), Status> {
     let id: NodeId = parse_id(id, no_such_node)?;
     let sealer = core.store.sealer();
     core.look(move |conn| {
-        let row = nodes::get(conn, id)?;
+        let row = caller.node(conn, id)?;
         let secret = current_secret(conn, &sealer, &row)?;
         let secret = secret.ok_or_else(|| internal("an agent has no secret"))?;
         Ok((Access::of(&row)?, secret))

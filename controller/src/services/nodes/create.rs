@@ -46,20 +46,21 @@ pub(super) async fn create(
 ) -> Result<v1::CreateNodeResponse, Status> {
     let deadline = Instant::now() + core.options.apply_wait;
     let mut draft = Draft::check(request)?;
+    caller.keep_in_scope(&draft.rest.labels)?;
     if draft.public_key.is_none() && draft.rest.enabled.unwrap_or(true) {
         let learning = deadline - core.options.apply_wait / 2;
-        draft.public_key = learn_public_key(core, &draft, learning).await?;
+        draft.public_key = learn_public_key(core, &caller, &draft, learning).await?;
     }
     // Drawn here, so that no lock is held while the system looks for randomness.
     let generated = GivenSecret::generate()?;
     let now_s = core.now_s();
-    let once = once::current();
+    let (creates, once) = (caller.clone(), once::current());
     let (id, secret) = core
         .change(move |tx| {
-            let (id, secret) = draft.insert(tx, &caller, &generated, now_s)?;
+            let (id, secret) = draft.insert(tx, &creates, &generated, now_s)?;
             if once.is_some() {
                 let row = nodes::get(tx, id)?;
-                let node = view::Fleet::read(tx)?.show(tx, tx.sealer(), &row)?;
+                let node = view::Fleet::read(tx, &creates)?.show(tx, tx.sealer(), &row)?;
                 let (node, secret) = (Some(node), secret.clone());
                 let answer = v1::CreateNodeResponse { node, secret };
                 once::record(once.as_ref(), tx, &answer)?;
@@ -69,7 +70,7 @@ pub(super) async fn create(
         .await?;
     failpoint!("nodes.created");
     core.dispatch.reload(id).await?;
-    let node = first_poll(core, id, deadline).await?;
+    let node = first_poll(core, &caller, id, deadline).await?;
     core.events.publish(Kind::NodeCreated(v1::NodeCreated {
         node: Some(node.clone()),
     }));
@@ -132,7 +133,7 @@ impl Draft {
         now_s: i64,
     ) -> Result<(NodeId, Option<String>), Status> {
         refuse_name_taken(tx, &self.rest.name)?;
-        let (agent, secret) = self.agent(tx, generated, now_s)?;
+        let (agent, secret) = self.agent(tx, caller, generated, now_s)?;
         let settings = self.settings(agent)?;
         let id = nodes::create(tx, &settings, now_s)?;
         let specs = pool_text::specs(&self.pools, &settings.reserved_ips);
@@ -149,6 +150,7 @@ impl Draft {
     fn agent(
         &self,
         tx: &WriteTx<'_>,
+        caller: &Caller,
         generated: &GivenSecret,
         now_s: i64,
     ) -> Result<(AgentId, Option<String>), Status> {
@@ -162,14 +164,40 @@ impl Draft {
             let agent = agent.or_else(|error| Err(name_secret_holder(tx, error)?))?;
             return Ok((agent, shown));
         };
-        if let Some(given) = &self.secret
-            && !agents::has_secret(tx, tx.sealer(), agent, given.text.as_bytes())?
-        {
+        let Some(given) = &self.secret else {
+            refuse_foreign_agent(tx, caller, agent)?;
+            return Ok((agent, None));
+        };
+        if !agents::has_secret(tx, tx.sealer(), agent, given.text.as_bytes())? {
+            refuse_foreign_agent(tx, caller, agent)?;
             refuse_interface_taken(tx, agent, &self.interface)?;
             return Err(secret_differs(tx, &url, agent)?);
         }
         Ok((agent, None))
     }
+}
+
+/// Who adds a node on an agent that only nodes of others have must show its secret: knowing where it
+/// is must not be enough.
+pub(super) fn refuse_foreign_agent(
+    tx: &WriteTx<'_>,
+    caller: &Caller,
+    agent: AgentId,
+) -> Result<(), Status> {
+    if may_use(tx, caller, agent)? {
+        return Ok(());
+    }
+    let message = "the agent is known already: give the secret that it has now";
+    Err(fields::agent_refusal(
+        "secret_differs",
+        "secret",
+        message.into(),
+    ))
+}
+
+fn may_use(conn: &Connection, caller: &Caller, agent: AgentId) -> Result<bool, StoreError> {
+    let on_it = |row: &nodes::NodeRow| row.settings.agent_id == agent;
+    Ok(!caller.is_scoped() || caller.nodes(conn)?.iter().any(on_it))
 }
 
 /// Before anything else is refused: whoever adds a node twice is told that, and not of its secret.
@@ -252,10 +280,11 @@ pub(super) fn names_of(
 /// now and not found out later. Not being told is no reason to refuse anything.
 async fn learn_public_key(
     core: &Core,
+    caller: &Caller,
     draft: &Draft,
     deadline: Instant,
 ) -> Result<Option<PublicKey>, Status> {
-    let Some(secret) = known_secret(core, draft).await? else {
+    let Some(secret) = known_secret(core, caller, draft).await? else {
         return Ok(None);
     };
     let limits = Limits {
@@ -275,29 +304,38 @@ async fn learn_public_key(
     })
 }
 
-async fn known_secret(core: &Core, draft: &Draft) -> Result<Option<Secret>, Status> {
+async fn known_secret(
+    core: &Core,
+    caller: &Caller,
+    draft: &Draft,
+) -> Result<Option<Secret>, Status> {
     if let Some(given) = &draft.secret {
         return Ok(Some(given.secret.clone()));
     }
     let (url, sealer) = (draft.url.to_string(), core.store.sealer());
-    core.look(move |conn| Ok(current_secret(conn, &sealer, &url)?))
+    let caller = caller.clone();
+    core.look(move |conn| Ok(current_secret(conn, &caller, &sealer, &url)?))
         .await
 }
 
 fn current_secret(
     conn: &Connection,
+    caller: &Caller,
     sealer: &Sealer,
     url: &str,
 ) -> Result<Option<Secret>, StoreError> {
     match agents::find(conn, url)? {
-        Some(agent) => agents::secret(conn, sealer, agent, Slot::Current),
-        None => Ok(None),
+        Some(agent) if may_use(conn, caller, agent)? => {
+            agents::secret(conn, sealer, agent, Slot::Current)
+        }
+        Some(_) | None => Ok(None),
     }
 }
 
 /// Waits for the first poll, so that the answer's status means something.
 pub(super) async fn first_poll(
     core: &Core,
+    caller: &Caller,
     id: NodeId,
     deadline: Instant,
 ) -> Result<v1::Node, Status> {
@@ -308,5 +346,5 @@ pub(super) async fn first_poll(
     while !polled() && Instant::now() < deadline {
         sleep(LOOK_AGAIN).await;
     }
-    view::node(core, id).await
+    view::node(core, caller, id).await
 }

@@ -45,10 +45,11 @@ pub(super) async fn delete(
     let what = DeletePeers::try_from(request.peers)
         .map_err(|_| invalid("peers", "refuse, move, delete or forget"))?;
     let (sealer, if_match) = (core.store.sealer(), request.if_match.clone());
+    let asks = caller.clone();
     let row = core
         .look(move |conn| {
-            let row = nodes::get(conn, id)?;
-            view::check_etag(conn, &sealer, &row, &if_match)?;
+            let row = asks.node(conn, id)?;
+            view::check_etag((conn, &sealer), &asks, &row, &if_match)?;
             Ok(row)
         })
         .await?;
@@ -64,7 +65,8 @@ pub(super) async fn delete(
     let now_s = core.now_s();
     let forgotten = core
         .change(move |tx| {
-            view::check_etag(tx, tx.sealer(), &nodes::get(tx, id)?, &request.if_match)?;
+            let row = caller.node(tx, id)?;
+            view::check_etag((tx, tx.sealer()), &caller, &row, &request.if_match)?;
             remove(tx, id, &caller, forget, now_s)
         })
         .await?;
@@ -183,6 +185,7 @@ fn remove(
     forget: bool,
     now_s: i64,
 ) -> Result<Gone, Status> {
+    caller.node(tx, id)?;
     let gone = if forget {
         bury_all(tx, id, now_s)?
     } else {

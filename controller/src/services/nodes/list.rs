@@ -7,8 +7,8 @@ use wgfleet_proto::v1;
 use super::view::{self, Fleet};
 use crate::{
     domain::labels::{check_labels, matches},
-    services::{Core, status::invalid},
-    store::nodes::{self, NodeRow},
+    services::{Core, auth::Caller, status::invalid},
+    store::nodes::NodeRow,
 };
 
 const DEFAULT_PAGE_SIZE: usize = 100;
@@ -16,19 +16,20 @@ const MAX_PAGE_SIZE: usize = 1000;
 
 pub(super) async fn list(
     core: &Core,
+    caller: Caller,
     request: v1::ListNodesRequest,
 ) -> Result<v1::ListNodesResponse, Status> {
     let filter = Filter::new(request)?;
     let sealer = core.store.sealer();
     let (mut items, page) = core
         .look(move |conn| {
-            let mut rows = nodes::list(conn)?;
+            let mut rows = caller.nodes(conn)?;
             rows.retain(|row| filter.takes(row));
             let total = rows.len();
             let start = rows.partition_point(|row| !filter.is_after(row));
             let rest = &rows[start..];
             let shown = &rest[..rest.len().min(filter.page_size)];
-            let mut fleet = Fleet::read(conn)?;
+            let mut fleet = Fleet::read(conn, &caller)?;
             let items = shown
                 .iter()
                 .map(|row| Ok((row.id, fleet.show(conn, &sealer, row)?)))

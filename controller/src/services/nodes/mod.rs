@@ -24,7 +24,7 @@ use wgfleet_proto::v1::{self, node_service_server::NodeService};
 
 use super::{
     Core,
-    auth::{Caller, authorize},
+    auth::{Caller, authorize_scoped},
     once,
     status::{no_such_node, parse_id},
 };
@@ -44,7 +44,7 @@ impl Nodes {
     /// Who calls, and what they say.
     async fn admit<T>(&self, request: Request<T>, role: Role) -> Result<(Caller, T), Status> {
         let (metadata, _, message) = request.into_parts();
-        let caller = authorize(&self.0, &metadata, role).await?;
+        let caller = authorize_scoped(&self.0, &metadata, role).await?;
         Ok((caller, message))
     }
 }
@@ -54,8 +54,10 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl NodeService for Nodes {
     async fn list(&self, request: Request<v1::ListNodesRequest>) -> Answer<v1::ListNodesResponse> {
-        let (_, request) = self.admit(request, Role::Viewer).await?;
-        list::list(&self.0, request).await.map(Response::new)
+        let (caller, request) = self.admit(request, Role::Viewer).await?;
+        list::list(&self.0, caller, request)
+            .await
+            .map(Response::new)
     }
 
     async fn create(
@@ -71,9 +73,9 @@ impl NodeService for Nodes {
     }
 
     async fn get(&self, request: Request<v1::GetNodeRequest>) -> Answer<v1::Node> {
-        let (_, request) = self.admit(request, Role::Viewer).await?;
+        let (caller, request) = self.admit(request, Role::Viewer).await?;
         let id = parse_id(&request.id, no_such_node)?;
-        view::node(&self.0, id).await.map(Response::new)
+        view::node(&self.0, &caller, id).await.map(Response::new)
     }
 
     async fn update(
@@ -118,15 +120,17 @@ impl NodeService for Nodes {
     async fn test(&self, request: Request<v1::TestNodeRequest>) -> Answer<v1::TestNodeResponse> {
         let (caller, request) = self.admit(request, Role::Operator).await?;
         let seen = request.clone();
-        let tested = connection::test(&self.0, request);
+        let tested = connection::test(&self.0, caller.clone(), request);
         once::run(&self.0, &caller, "nodes.test", &seen, tested)
             .await
             .map(Response::new)
     }
 
     async fn plan(&self, request: Request<v1::PlanNodeRequest>) -> Answer<v1::PlanNodeResponse> {
-        let (_, request) = self.admit(request, Role::Viewer).await?;
-        plan::plan(&self.0, &request.id).await.map(Response::new)
+        let (caller, request) = self.admit(request, Role::Viewer).await?;
+        plan::plan(&self.0, caller, &request.id)
+            .await
+            .map(Response::new)
     }
 
     async fn sync(&self, request: Request<v1::SyncNodeRequest>) -> Answer<v1::SyncNodeResponse> {

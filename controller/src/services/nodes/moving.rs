@@ -107,7 +107,7 @@ fn place_all(
     caller: &Caller,
     now_s: i64,
 ) -> Result<Vec<PeerId>, Status> {
-    let mut placer = Placer::read(tx, counts)?;
+    let mut placer = Placer::read(tx, caller, counts)?;
     let mut moved = Vec::new();
     for on_node in peer_nodes::desired(tx, tx.sealer(), source)? {
         if on_node.moving_to.is_some() {
@@ -116,7 +116,7 @@ fn place_all(
         let peer = peers::get(tx, on_node.peer_id)?;
         let needs_addresses = !allocations::of_peer(tx, peer.id)?.is_empty();
         let chosen = placer.choose(&Target::AnyBut(source), needs_addresses)?;
-        moving::start(tx, &peer, (chosen.node.id, counts), None, now_s)?;
+        moving::start(tx, caller, &peer, (chosen.node.id, counts), None, now_s)?;
         placer.placed(tx, chosen.node.id)?;
         moved.push(peer.id);
     }

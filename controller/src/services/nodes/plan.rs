@@ -15,12 +15,16 @@ use crate::{
         auth::Caller,
         status::{no_such_node, parse_id},
     },
-    store::{NodeId, audit, generation, nodes},
+    store::{NodeId, audit, generation},
 };
 
-pub(super) async fn plan(core: &Core, id: &str) -> Result<v1::PlanNodeResponse, Status> {
+pub(super) async fn plan(
+    core: &Core,
+    caller: Caller,
+    id: &str,
+) -> Result<v1::PlanNodeResponse, Status> {
     let id: NodeId = parse_id(id, no_such_node)?;
-    core.look(move |conn| Ok(nodes::get(conn, id)?)).await?;
+    core.look(move |conn| Ok(caller.node(conn, id)?)).await?;
     Ok(shown(&core.dispatch.plan(id).await?))
 }
 
@@ -30,7 +34,8 @@ pub(super) async fn sync(
     request: v1::SyncNodeRequest,
 ) -> Result<v1::SyncNodeResponse, Status> {
     let id: NodeId = parse_id(&request.id, no_such_node)?;
-    generations(core, id).await?;
+    let asks = caller.clone();
+    core.look(move |conn| Ok(asks.node(conn, id)?)).await?;
     let confirm = request.confirm.filter(|hash| !hash.is_empty());
     let outcome = core.dispatch.sync(id, confirm.clone()).await;
     let mut reason = match outcome {

@@ -9,7 +9,11 @@ use tonic::Status;
 use wgfleet_proto::v1;
 use wire_contract::signing::Secret;
 
-use super::{connection::Access, create::name_secret_holder, fields::GivenSecret};
+use super::{
+    connection::Access,
+    create::name_secret_holder,
+    fields::{GivenSecret, agent_refusal},
+};
 use crate::{
     failpoint,
     services::{
@@ -42,7 +46,7 @@ pub(super) async fn rotate(
 ) -> Result<v1::RotateNodeSecretResponse, Status> {
     let node: NodeId = parse_id(&request.id, no_such_node)?;
     let given = request.secret.map(GivenSecret::new).transpose()?;
-    let target = target(core, node).await?;
+    let target = target(core, caller.clone(), node).await?;
     let Some(given) = given else {
         let drawn = GivenSecret::generate()?;
         let answer = target.answer(Some(NOT_THERE_YET.into()), Some(drawn.text.to_string()));
@@ -101,12 +105,20 @@ impl Target {
     }
 }
 
-async fn target(core: &Core, node: NodeId) -> Result<std::sync::Arc<Target>, Status> {
+async fn target(
+    core: &Core,
+    caller: Caller,
+    node: NodeId,
+) -> Result<std::sync::Arc<Target>, Status> {
     core.look(move |conn| {
-        let row = nodes::get(conn, node)?;
+        let row = caller.node(conn, node)?;
         let agent = row.settings.agent_id;
         let mut all = nodes::list(conn)?;
         all.retain(|other| other.settings.agent_id == agent);
+        if !all.iter().all(|other| caller.sees(&other.settings.labels)) {
+            let message = "nodes that this token is not for share the agent and its secret";
+            return Err(agent_refusal("agent_shared", "id", message.into()));
+        }
         Ok(std::sync::Arc::new(Target {
             agent,
             node,

@@ -46,8 +46,9 @@ pub(super) async fn update(
     let id: NodeId = parse_id(&request.id, no_such_node)?;
     let patch = Patch::check(request)?;
     let now_s = core.now_s();
+    let changes = caller.clone();
     let effect = core
-        .change(move |tx| patch.apply(tx, id, &caller, now_s))
+        .change(move |tx| patch.apply(tx, id, &changes, now_s))
         .await?;
     failpoint!("nodes.updated");
     if effect.reload {
@@ -56,9 +57,9 @@ pub(super) async fn update(
         core.dispatch.wake(id);
     }
     let node = if effect.reload {
-        create::first_poll(core, id, deadline).await?
+        create::first_poll(core, &caller, id, deadline).await?
     } else {
-        view::node(core, id).await?
+        view::node(core, &caller, id).await?
     };
     publish(core, &node, effect.status);
     Ok(node)
@@ -118,12 +119,13 @@ impl Patch {
         caller: &Caller,
         now_s: i64,
     ) -> Result<Effect, Status> {
-        let before = nodes::get(tx, id)?;
-        view::check_etag(tx, tx.sealer(), &before, &self.fields.if_match)?;
+        let before = caller.node(tx, id)?;
+        view::check_etag((tx, tx.sealer()), caller, &before, &self.fields.if_match)?;
         let before_pools = pool_text::text(&pools::list(tx, id)?);
         let mut settings = before.settings.clone();
         self.set_fields(&mut settings)?;
-        settings.agent_id = self.agent(tx, &before)?;
+        caller.keep_in_scope(&settings.labels)?;
+        settings.agent_id = self.agent(tx, caller, &before)?;
         nodes::update(tx, id, &settings, now_s)?;
         self.set_pools(tx, id, &before, &settings)?;
         let effect = settle(tx, &before, &settings, self.url.as_ref(), now_s)?;
@@ -206,7 +208,12 @@ impl Patch {
 
     /// The agent after the change. One whose only node this is moves with its secret; one that other
     /// nodes share stays with them.
-    fn agent(&self, tx: &WriteTx<'_>, before: &NodeRow) -> Result<AgentId, Status> {
+    fn agent(
+        &self,
+        tx: &WriteTx<'_>,
+        caller: &Caller,
+        before: &NodeRow,
+    ) -> Result<AgentId, Status> {
         let agent = before.settings.agent_id;
         let Some(url) = self.url.as_ref().map(ToString::to_string) else {
             return Ok(agent);
@@ -215,6 +222,7 @@ impl Patch {
             return Ok(agent);
         }
         if let Some(other) = agents::find(tx, &url)? {
+            create::refuse_foreign_agent(tx, caller, other)?;
             return Ok(other);
         }
         let others = create::names_of(tx, |row| {

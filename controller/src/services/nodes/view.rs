@@ -1,6 +1,6 @@
 //! Nodes as they are shown.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 use tonic::Status;
@@ -10,12 +10,12 @@ use super::pools as pool_text;
 use crate::{
     agent_client::AgentUrl,
     dispatch::WorkerState,
-    services::{Core, etag},
+    services::{Core, auth::Caller, etag},
     store::{
         AgentId, Connection, NodeId, NodeStatus, Sealer, StoreError, UnmanagedPeers,
         agents::{self, Slot},
         node_status::NodeState,
-        nodes::{self, NodeRow, NodeSettings},
+        nodes::{NodeRow, NodeSettings},
         pools::{self, PoolRow},
     },
 };
@@ -27,9 +27,15 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    pub(super) fn read(conn: &Connection) -> Result<Self, StoreError> {
+    /// As far as this caller may know of it.
+    pub(super) fn read(conn: &Connection, caller: &Caller) -> Result<Self, StoreError> {
+        let mut pools = pools::list_all(conn)?;
+        if caller.is_scoped() {
+            let theirs: HashSet<_> = caller.nodes(conn)?.iter().map(|row| row.id).collect();
+            pools.retain(|(_, pool)| theirs.contains(&pool.node_id));
+        }
         Ok(Self {
-            pools: pools::list_all(conn)?,
+            pools,
             weak: HashMap::new(),
         })
     }
@@ -75,25 +81,25 @@ impl Fleet {
 
 /// Refuses a change of a node that is another version by now.
 pub(super) fn check_etag(
-    conn: &Connection,
-    sealer: &Sealer,
+    (conn, sealer): (&Connection, &Sealer),
+    caller: &Caller,
     row: &NodeRow,
     if_match: &[String],
 ) -> Result<(), Status> {
     if if_match.is_empty() {
         return Ok(());
     }
-    let present = Fleet::read(conn)?.show(conn, sealer, row)?;
+    let present = Fleet::read(conn, caller)?.show(conn, sealer, row)?;
     etag::check(if_match, &present.etag)
 }
 
 /// One node as it stands now.
-pub(super) async fn node(core: &Core, id: NodeId) -> Result<v1::Node, Status> {
-    let sealer = core.store.sealer();
+pub(super) async fn node(core: &Core, caller: &Caller, id: NodeId) -> Result<v1::Node, Status> {
+    let (sealer, caller) = (core.store.sealer(), caller.clone());
     let mut node = core
         .look(move |conn| {
-            let row = nodes::get(conn, id)?;
-            Ok(Fleet::read(conn)?.show(conn, &sealer, &row)?)
+            let row = caller.node(conn, id)?;
+            Ok(Fleet::read(conn, &caller)?.show(conn, &sealer, &row)?)
         })
         .await?;
     add_worker(core, id, &mut node);

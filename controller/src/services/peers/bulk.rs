@@ -199,7 +199,7 @@ fn create_all(
     caller: &Caller,
     now_s: i64,
 ) -> Result<Done, Status> {
-    let mut placer = Placer::read(tx, counts)?;
+    let mut placer = Placer::read(tx, caller, counts)?;
     let mut done = Done::default();
     for draft in drafts {
         let outcome = match draft {

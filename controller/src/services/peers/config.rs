@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{addresses::host, keys::private_base64};
 use crate::{
-    services::{Core, status::refuse},
+    services::{Core, auth::Caller, status::refuse},
     store::{
         PeerId,
         nodes::{self, NodeRow},
@@ -35,11 +35,15 @@ struct Parts {
 ///
 /// # Errors
 /// `peer_not_found`, or `node_key_unknown` while nobody has told the key of the node's interface.
-pub(super) async fn get(core: &Core, id: PeerId) -> Result<GetPeerConfigResponse, Status> {
+pub(super) async fn get(
+    core: &Core,
+    caller: Caller,
+    id: PeerId,
+) -> Result<GetPeerConfigResponse, Status> {
     let sealer = core.store.sealer();
     let parts = core
         .look(move |conn| {
-            let row = peers::get(conn, id)?;
+            let row = caller.peer(conn, id)?;
             let node = nodes::get(conn, row.node_id)?;
             Ok(Parts {
                 node_key: node.settings.public_key.ok_or_else(|| key_unknown(&node))?,

@@ -40,7 +40,7 @@ pub(super) async fn create(
     let (work, caller, once) = (Arc::clone(&draft), caller.clone(), once::current());
     let created = core
         .change(move |tx| {
-            let placer = Placer::read(tx, &counts)?;
+            let placer = Placer::read(tx, &caller, &counts)?;
             let created = insert(tx, &work, &placer, &counts, &caller, now_s)?;
             let peer = view::committed(peers::get(tx, created.id)?);
             once::record(once.as_ref(), tx, &answer(&work, peer, &created.why))?;

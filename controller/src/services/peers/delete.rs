@@ -59,7 +59,7 @@ pub(super) fn remove(
     caller: &Caller,
     now_s: i64,
 ) -> Result<Gone, Status> {
-    let row = peers::get(tx, id)?;
+    let row = caller.peer(tx, id)?;
     etag::check(if_match, &view::committed(row.clone()).etag)?;
     let mut touched = Vec::new();
     for node in peer_nodes::nodes_of(tx, id)? {

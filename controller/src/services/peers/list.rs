@@ -9,7 +9,7 @@ use wgfleet_proto::v1::{ListPeersRequest, ListPeersResponse, PageInfo, PeerSort 
 use super::{input, view};
 use crate::{
     dispatch::ObservedNode,
-    services::{Core, status::invalid},
+    services::{Core, auth::Caller, status::invalid},
     store::{
         NodeId,
         nodes::{self, NodeRow},
@@ -46,9 +46,10 @@ struct Query {
 /// INVALID_ARGUMENT that names the field.
 pub(super) async fn list(
     core: &Core,
+    caller: Caller,
     request: ListPeersRequest,
 ) -> Result<ListPeersResponse, Status> {
-    let query = Query::new(request)?;
+    let query = Query::new(caller, request)?;
     let (page, total, nodes) = match (query.sort, query.online) {
         (Sort::Stored(sort), None) => stored(core, query, sort).await?,
         _ => observed(core, query).await?,
@@ -95,7 +96,7 @@ async fn observed(core: &Core, query: Query) -> Result<Found, Status> {
 type Dumps = HashMap<NodeId, Arc<ObservedNode>>;
 
 impl Query {
-    fn new(request: ListPeersRequest) -> Result<Self, Status> {
+    fn new(caller: Caller, request: ListPeersRequest) -> Result<Self, Status> {
         let page = request.page.unwrap_or_default();
         input::labels("label", &request.label)?;
         let q = Some(request.q).filter(|q| !q.is_empty());
@@ -106,6 +107,7 @@ impl Query {
         }
         let filter = PeerFilter {
             node_id: input::optional_node(&request.node_id)?,
+            node_label: caller.label_scope,
             q,
             label: request.label,
             sync: input::sync_filter(request.sync)?,

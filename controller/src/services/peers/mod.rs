@@ -41,7 +41,7 @@ use wgfleet_proto::v1::{
 
 use super::{
     Core,
-    auth::{Caller, authorize},
+    auth::{Caller, authorize_scoped},
     once,
     status::{parse_id, refuse},
 };
@@ -74,7 +74,7 @@ impl Peers {
     }
 
     async fn admit<T>(&self, request: Request<T>, needed: Role) -> Result<(Caller, T), Status> {
-        let caller = authorize(&self.core, request.metadata(), needed).await?;
+        let caller = authorize_scoped(&self.core, request.metadata(), needed).await?;
         Ok((caller, request.into_inner()))
     }
 
@@ -111,8 +111,9 @@ impl PeerService for Peers {
         &self,
         request: Request<ListPeersRequest>,
     ) -> Result<Response<ListPeersResponse>, Status> {
-        let (_, request) = self.admit(request, Role::Viewer).await?;
-        list::list(&self.core, request).await.map(Response::new)
+        let (caller, request) = self.admit(request, Role::Viewer).await?;
+        let page = list::list(&self.core, caller, request).await;
+        page.map(Response::new)
     }
 
     async fn create(
@@ -127,9 +128,10 @@ impl PeerService for Peers {
     }
 
     async fn get(&self, request: Request<GetPeerRequest>) -> Result<Response<Peer>, Status> {
-        let (_, request) = self.admit(request, Role::Viewer).await?;
+        let (caller, request) = self.admit(request, Role::Viewer).await?;
         let id = peer_id(&request.id)?;
-        view::read(&self.core, id).await.map(Response::new)
+        let peer = view::read_for(&self.core, &caller, id).await;
+        peer.map(Response::new)
     }
 
     async fn update(
@@ -175,9 +177,10 @@ impl PeerService for Peers {
         request: Request<GetPeerConfigRequest>,
     ) -> Result<Response<GetPeerConfigResponse>, Status> {
         // It holds keys: looking is not enough.
-        let (_, request) = self.admit(request, Role::Operator).await?;
+        let (caller, request) = self.admit(request, Role::Operator).await?;
         let id = peer_id(&request.id)?;
-        config::get(&self.core, id).await.map(Response::new)
+        let config = config::get(&self.core, caller, id).await;
+        config.map(Response::new)
     }
 
     async fn bulk_create(

@@ -8,10 +8,13 @@ use super::{
     create::refuse_own_key,
     placing::{Counts, in_use, refuse_full},
 };
-use crate::store::{
-    NodeId, WriteTx, generation, moves, nodes,
-    peer_nodes::{self, Placement},
-    peers::{self, PeerRow},
+use crate::{
+    services::auth::Caller,
+    store::{
+        NodeId, WriteTx, generation, moves,
+        peer_nodes::{self, Placement},
+        peers::{self, PeerRow},
+    },
 };
 
 /// Places the peer on the target and lets it leave every other node once it was seen there. Its own
@@ -21,12 +24,13 @@ use crate::store::{
 /// `node_not_found`, `node_full`, `public_key_taken`, or what is wrong with an address.
 pub(in crate::services) fn start(
     tx: &WriteTx<'_>,
+    caller: &Caller,
     row: &PeerRow,
     (target, counts): (NodeId, &Counts),
     wanted: Option<&[AllowedIp]>,
     now_s: i64,
 ) -> Result<(), Status> {
-    let node = nodes::get(tx, target)?;
+    let node = caller.node(tx, target)?;
     refuse_own_key(&node, &row.public_key)?;
     // On its way back it is there already, and takes no more room.
     if !peer_nodes::nodes_of(tx, row.id)?.contains(&target) {

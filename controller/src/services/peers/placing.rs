@@ -15,10 +15,13 @@ use crate::{
         placement::{Candidate, Request, place},
         status,
     },
-    services::status::{no_such_node, refuse},
+    services::{
+        auth::Caller,
+        status::{no_such_node, refuse},
+    },
     store::{
         NodeId, NodeStatus, WriteTx,
-        nodes::{self, NodeRow},
+        nodes::NodeRow,
         pools::{self, PoolRow},
     },
 };
@@ -61,7 +64,7 @@ pub(in crate::services) fn in_use(counts: &Counts, node: NodeId) -> Arc<HashSet<
         .unwrap_or_default()
 }
 
-/// All nodes as one transaction sees them, with what it has placed on them itself.
+/// All nodes of the caller as one transaction sees them, with what it has placed on them itself.
 pub(in crate::services) struct Placer<'a> {
     counts: &'a Counts,
     nodes: Vec<NodeRow>,
@@ -69,14 +72,18 @@ pub(in crate::services) struct Placer<'a> {
 }
 
 impl<'a> Placer<'a> {
-    /// Reads all nodes.
+    /// Reads the nodes.
     ///
     /// # Errors
     /// When they can't be read.
-    pub(in crate::services) fn read(tx: &WriteTx<'_>, counts: &'a Counts) -> Result<Self, Status> {
+    pub(in crate::services) fn read(
+        tx: &WriteTx<'_>,
+        caller: &Caller,
+        counts: &'a Counts,
+    ) -> Result<Self, Status> {
         Ok(Self {
             counts,
-            nodes: nodes::list(tx)?,
+            nodes: caller.nodes(tx)?,
             families: families(tx, counts)?,
         })
     }

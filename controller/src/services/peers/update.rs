@@ -47,12 +47,12 @@ pub(super) async fn update(
         None if patch.allowed_ips.is_some() => service.kernel.read(core, None).await?,
         None => Counts::new(),
     };
-    let (work, caller) = (Arc::clone(&patch), caller.clone());
+    let (work, changes) = (Arc::clone(&patch), caller.clone());
     let change = core
         .change(move |tx| {
-            let change = Change::new(tx, id, &work, now_s)?;
+            let change = Change::new(tx, &changes, id, &work, now_s)?;
             etag::check(&if_match, &view::committed(change.before.clone()).etag)?;
-            change.make(&counts, &caller)
+            change.make(&counts)
         })
         .await?;
     let peer = if change.is_change {
@@ -78,6 +78,7 @@ struct Changed {
 
 struct Change<'a> {
     tx: &'a WriteTx<'a>,
+    caller: &'a Caller,
     id: PeerId,
     before: PeerRow,
     patch: &'a Patch,
@@ -85,10 +86,17 @@ struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    fn new(tx: &'a WriteTx<'a>, id: PeerId, patch: &'a Patch, now_s: i64) -> Result<Self, Status> {
-        let before = peers::get(tx, id)?;
+    fn new(
+        tx: &'a WriteTx<'a>,
+        caller: &'a Caller,
+        id: PeerId,
+        patch: &'a Patch,
+        now_s: i64,
+    ) -> Result<Self, Status> {
+        let before = caller.peer(tx, id)?;
         Ok(Self {
             tx,
+            caller,
             id,
             before,
             patch,
@@ -96,7 +104,7 @@ impl<'a> Change<'a> {
         })
     }
 
-    fn make(&self, counts: &Counts, caller: &Caller) -> Result<Changed, Status> {
+    fn make(&self, counts: &Counts) -> Result<Changed, Status> {
         let mut concerns_node = self.change_settings()?;
         concerns_node |= self.change_preshared_key()?;
         let target = self.patch.node.filter(|node| *node != self.before.node_id);
@@ -108,7 +116,8 @@ impl<'a> Change<'a> {
             let wanted = self.patch.allowed_ips.as_deref();
             // Read again: a preshared key that was unknown may have been given just now.
             let row = peers::get(self.tx, self.id)?;
-            moving::start(self.tx, &row, (target, counts), wanted, self.now_s)?;
+            let to = (target, counts);
+            moving::start(self.tx, self.caller, &row, to, wanted, self.now_s)?;
         } else {
             concerns_node |= self.change_addresses(counts)?;
         }
@@ -121,7 +130,7 @@ impl<'a> Change<'a> {
         } else {
             Vec::new()
         };
-        self.record(caller, touched)
+        self.record(touched)
     }
 
     /// Whether the node has to be told.
@@ -212,7 +221,7 @@ impl<'a> Change<'a> {
         nodes.into_iter().map(bump).collect()
     }
 
-    fn record(&self, caller: &Caller, touched: Vec<Touched>) -> Result<Changed, Status> {
+    fn record(&self, touched: Vec<Touched>) -> Result<Changed, Status> {
         let after = peers::get(self.tx, self.id)?;
         let (old, mut new) = record::difference(&self.before, &after);
         let rekeyed = self.patch.preshared_key.is_some() && !touched.is_empty();
@@ -223,7 +232,8 @@ impl<'a> Change<'a> {
         if is_change {
             let action = self.action(&after);
             let object = ("peer", self.id.to_string());
-            let entry = caller.audit(self.now_s, action, object, Some(old), Some(new));
+            let (old, new) = (Some(old), Some(new));
+            let entry = self.caller.audit(self.now_s, action, object, old, new);
             audit::append(self.tx, &entry)?;
         }
         let client_needs_config = rekeyed

@@ -5,7 +5,7 @@ use wgfleet_proto::v1::{Peer, Sync, SyncState as ProtoSync};
 
 use crate::{
     dispatch::ObservedPeer,
-    services::{Core, etag},
+    services::{Core, auth::Caller, etag},
     store::{
         NodeStatus, PeerId, SyncState,
         nodes::{self, NodeRow},
@@ -35,6 +35,20 @@ pub(in crate::services) fn committed(row: PeerRow) -> Peer {
         reason: String::new(),
     };
     join(row, sync, &ObservedPeer::default())
+}
+
+/// The same, when it is this caller's to see.
+///
+/// # Errors
+/// `peer_not_found`.
+pub(in crate::services) async fn read_for(
+    core: &Core,
+    caller: &Caller,
+    id: PeerId,
+) -> Result<Peer, Status> {
+    let caller = caller.clone();
+    core.look(move |conn| Ok(caller.peer(conn, id)?)).await?;
+    read(core, id).await
 }
 
 /// A row with what was last seen of it.

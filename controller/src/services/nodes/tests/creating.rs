@@ -142,11 +142,13 @@ async fn nobody_comes_in_without_a_token() {
     let outcome = client.list(wrong).await;
     assert_refused(outcome, Code::Unauthenticated, "unauthenticated");
     assert!(client.list(world.ask(request())).await.is_ok());
-    let revoke = |tx: &crate::store::WriteTx<'_>| {
+    let changed = crate::services::auth::TokensChanged(world.core.access.clone());
+    let revoke = move |tx: &crate::store::WriteTx<'_>| {
         let all = crate::store::tokens::list(tx)?;
-        Ok(crate::store::tokens::revoke(tx, all[0].id, 2)?)
+        crate::store::tokens::revoke(tx, all[0].id, 2)?;
+        Ok(changed)
     };
-    world.core.change(revoke).await.unwrap();
+    drop(world.core.change(revoke).await.unwrap());
     let outcome = client.list(world.ask(request())).await;
     assert_refused(outcome, Code::Unauthenticated, "unauthenticated");
 }
