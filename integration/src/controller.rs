@@ -114,6 +114,61 @@ impl Controller {
         }
     }
 
+    /// Where it keeps everything.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// A file beside its data.
+    #[must_use]
+    pub fn beside(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Its process id.
+    ///
+    /// # Panics
+    /// When it is not running.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// What it wrote to standard error, since it was first started.
+    ///
+    /// # Panics
+    /// Never: nothing panics while it holds the lock.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// SIGKILL: it has no say in it.
+    ///
+    /// # Panics
+    /// When it is not running.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// SIGTERM; gives how it ended.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.process.terminate()
+    }
+
+    /// Where it listens.
+    ///
+    /// # Panics
+    /// When it never did.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        self.address.as_ref().expect("a started controller listens")
+    }
+
     /// Sets a variable of its environment from the next start on, or takes it away.
     pub fn set_variable(&mut self, name: &str, value: Option<&str>) {
         self.config.variables.retain(|(known, _)| known != name);
