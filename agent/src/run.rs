@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clock::Clock,
+    clock::{self, Clock},
     config::{BackendConfig, Config, MetricsConfig},
     http::{AgentService, BindError, Limits, ListenAddr, Listener, Server, ServiceParts, Tls},
     metrics::{Metrics, MetricsBindError, MetricsListener, Scrape},
@@ -69,6 +69,7 @@ pub enum RunError {
 pub fn run(config: Config) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .on_thread_unpark(clock::woke_up)
         .build()?;
     let outcome = runtime.block_on(run_async(config));
     // Owners and the log block their threads; all they acknowledged is done.

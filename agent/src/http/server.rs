@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -19,6 +19,7 @@ use super::{
     listener::{Listener, Stream},
     service::AgentService,
 };
+use crate::clock::ConnectionTimer;
 
 /// How long connections may take to finish once the agent is told to stop.
 pub const DRAIN: Duration = Duration::from_secs(4);
@@ -118,7 +119,7 @@ impl Server {
     {
         let service = service_fn(|request| self.answer(request, source, &place));
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
+            .timer(ConnectionTimer::default())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_buf_size(HEAD_BYTES)
             .max_headers(MAX_HEADERS)

@@ -4,20 +4,40 @@
 //! allocated for a peer.
 
 use std::{
-    fmt::Write as _,
+    fmt::{self, Write as _},
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
 };
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use wire_contract::{AllowedIp, InterfaceName};
 
 use crate::wireguard::{DeviceFacts, DumpSink, PeerFacts};
+
+/// A body that has grown to this many bytes may grow far beyond.
+const LARGE: usize = 1 << 20;
+/// So much room is then asked for at once, some 200,000 peers. What is not written to costs addresses
+/// only, while growing by doubling would have the body in memory twice.
+const FAR_AHEAD: usize = 64 << 20;
+/// More than one peer's line takes, its allowed IPs apart.
+const LINE: usize = 512;
+
+/// A body that was handed out.
+struct Lent(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 /// Writes one body after the other into a buffer it takes back once the last reader is done.
 pub struct DumpJson {
     /// `{"interface":"wg0","peers":[`
     head: String,
-    buffer: BytesMut,
+    buffer: Vec<u8>,
+    /// The buffer of the body before, while somebody may read it.
+    lent: Option<Arc<Vec<u8>>>,
     /// The peer whose allowed IPs are being written.
     open: Option<PeerFacts>,
     /// Whether an allowed IP of it was written.
@@ -34,7 +54,8 @@ impl DumpJson {
         let head = format!("{{\"interface\":{name},\"peers\":[");
         Self {
             head,
-            buffer: BytesMut::new(),
+            buffer: Vec::new(),
+            lent: None,
             open: None,
             listed: false,
             last_len: 0,
@@ -47,7 +68,16 @@ impl DumpJson {
         self.close_peer();
         self.buffer.put_slice(b"]}");
         self.last_len = self.buffer.len();
-        self.buffer.split().freeze()
+        let body = Arc::new(std::mem::take(&mut self.buffer));
+        self.lent = Some(Arc::clone(&body));
+        Bytes::from_owner(Lent(body))
+    }
+
+    fn make_room(&mut self) {
+        let room = self.buffer.capacity() - self.buffer.len();
+        if room < LINE && self.buffer.len() >= LARGE {
+            self.buffer.reserve_exact(FAR_AHEAD);
+        }
     }
 
     fn close_peer(&mut self) {
@@ -67,9 +97,12 @@ impl DumpJson {
 impl DumpSink for DumpJson {
     fn device(&mut self, _device: &DeviceFacts) {
         self.open = None;
+        if let Some(Ok(back)) = self.lent.take().map(Arc::try_unwrap) {
+            self.buffer = back;
+        }
         self.buffer.clear();
-        self.buffer
-            .reserve(self.last_len.max(self.head.len()) + self.last_len / 16);
+        let about = self.last_len.max(self.head.len()) + self.last_len / 16;
+        self.buffer.reserve_exact(about);
         self.buffer.put_slice(self.head.as_bytes());
     }
 
@@ -78,6 +111,7 @@ impl DumpSink for DumpJson {
             self.close_peer();
             self.buffer.put_u8(b',');
         }
+        self.make_room();
         self.buffer.put_slice(b"{\"public_key\":\"");
         self.buffer
             .put_slice(peer.public_key.to_base64().as_bytes());
@@ -105,7 +139,7 @@ impl DumpSink for DumpJson {
     }
 }
 
-fn put_endpoint(buffer: &mut BytesMut, endpoint: SocketAddr) {
+fn put_endpoint(buffer: &mut Vec<u8>, endpoint: SocketAddr) {
     buffer.put_u8(b'"');
     match endpoint {
         SocketAddr::V4(v4) => {
@@ -118,7 +152,7 @@ fn put_endpoint(buffer: &mut BytesMut, endpoint: SocketAddr) {
     buffer.put_u8(b'"');
 }
 
-fn put_ipv4(buffer: &mut BytesMut, address: Ipv4Addr) {
+fn put_ipv4(buffer: &mut Vec<u8>, address: Ipv4Addr) {
     for (position, octet) in address.octets().into_iter().enumerate() {
         if position > 0 {
             buffer.put_u8(b'.');
@@ -127,10 +161,20 @@ fn put_ipv4(buffer: &mut BytesMut, address: Ipv4Addr) {
     }
 }
 
-fn put_number(buffer: &mut BytesMut, number: impl itoa::Integer) {
+fn put_number(buffer: &mut Vec<u8>, number: impl itoa::Integer) {
     buffer.put_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-fn put_display(buffer: &mut BytesMut, value: impl std::fmt::Display) {
-    write!(buffer, "{value}").expect("the buffer grows");
+fn put_display(buffer: &mut Vec<u8>, value: impl std::fmt::Display) {
+    write!(Text(buffer), "{value}").expect("the buffer grows");
+}
+
+/// Text that is written into bytes.
+struct Text<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
 }
