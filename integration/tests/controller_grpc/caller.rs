@@ -77,6 +77,8 @@ impl Offered {
         let controller = controller::Config::new()
             .poll_interval("300ms")
             .arguments(&["--grpc-listen", &listen])
+            // Every call is tried without a good token, one right after the other.
+            .arguments(&["--auth-failure-rate", "0"])
             .start();
         let where_it_is = eventually(SOON, "it says where the services are", || {
             let log = controller.log();
