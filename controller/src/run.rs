@@ -13,8 +13,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use wgfleet_proto::v1::{
-    audit_service_server::AuditServiceServer, node_service_server::NodeServiceServer,
-    token_service_server::TokenServiceServer,
+    audit_service_server::AuditServiceServer, event_service_server::EventServiceServer,
+    node_service_server::NodeServiceServer, token_service_server::TokenServiceServer,
+    webhook_service_server::WebhookServiceServer,
 };
 
 use self::grpc::{GrpcError, GrpcListener};
@@ -22,18 +23,21 @@ use crate::{
     agent_client::WallClock,
     config::Config,
     dispatch::{Dispatch, DispatchOptions},
-    events::EventBus,
+    events::EventLog,
     facade::{self, BindError, Listener, Readiness, Server},
     metrics::{self, Metrics},
     services::{
         Core, ServiceOptions,
         audit_service::Audit,
         auth::{AdminTokenError, ensure_admin_token},
+        event_service::Events,
         nodes::Nodes,
         peers::Peers,
         tokens::Tokens,
+        webhooks::WebhooksService,
     },
     store::{Store, StoreError, StoreOptions, meta},
+    webhooks::Webhooks,
 };
 
 /// How long workers may take for their last checkpoint.
@@ -140,13 +144,30 @@ async fn run_on(
     if let Some(agent) = &config.local_agent {
         local_node::ensure(store, agent, now_s(&clock)).await?;
     }
-    let core = start_core(&config, store, clock, metrics.clone()).await?;
-
     let stop = CancellationToken::new();
+    let core = start_core(&config, store, (clock, metrics.clone()), &stop).await?;
+
+    let webhooks = Webhooks::new(
+        store.clone(),
+        core.events.clone(),
+        core.clock.clone(),
+        stop.clone(),
+    );
     let limits = config.limits.server;
-    let server = Server::new(router(&core, metrics.clone()), limits, stop.clone());
+    let app = router(&core, &webhooks, metrics.clone());
+    let server = Server::new(app, limits, stop.clone());
     warn_if_in_the_clear(&config);
     let mut parts = JoinSet::new();
+    let events = core.events.clone();
+    parts.spawn(async move {
+        events.run().await;
+        "the telling of events"
+    });
+    let deliveries = webhooks.clone();
+    parts.spawn(async move {
+        deliveries.run().await;
+        "the delivery to webhooks"
+    });
     if let Some(listener) = metrics_listener {
         tracing::info!("metrics at {}/metrics", listener.url()?);
         let page = metrics_page(metrics, &core);
@@ -158,7 +179,7 @@ async fn run_on(
     }
     if let Some(grpc) = grpc {
         tracing::info!("the inner services listen on {grpc}");
-        parts.spawn(grpc.serve(Arc::clone(&core), stop.clone()));
+        parts.spawn(grpc.serve(Arc::clone(&core), webhooks, stop.clone()));
     }
 
     parts.spawn(housekeeping::run(Arc::clone(&core), stop.clone()));
@@ -199,17 +220,17 @@ async fn open_store(config: &Config, metrics: Metrics, now_s: i64) -> Result<Sto
 async fn start_core(
     config: &Config,
     store: &Store,
-    clock: WallClock,
-    metrics: Metrics,
+    (clock, metrics): (WallClock, Metrics),
+    stop: &CancellationToken,
 ) -> Result<Arc<Core>, StoreError> {
-    let events = EventBus::new(clock.clone());
     let options = DispatchOptions {
         poll_interval: config.poll_interval,
         online_window: config.online_window,
         metrics,
     };
-    let (store, log) = (store.clone(), events.clone());
-    let dispatch = Dispatch::start(store.clone(), log, clock.clone(), options).await?;
+    let store = store.clone();
+    let dispatch = Dispatch::start(store.clone(), clock.clone(), options).await?;
+    let events = EventLog::new(store.clone(), clock.clone(), stop.clone());
     let options = ServiceOptions {
         online_window: config.online_window,
         access_limits: config.limits.access,
@@ -226,12 +247,18 @@ fn metrics_page(metrics: Metrics, core: &Arc<Core>) -> axum::Router {
     })
 }
 
-fn router(core: &Arc<Core>, metrics: Metrics) -> axum::Router {
+fn router(core: &Arc<Core>, webhooks: &Webhooks, metrics: Metrics) -> axum::Router {
     facade::router(
         NodeServiceServer::new(Nodes::new(Arc::clone(core))),
         Peers::server(Arc::clone(core)),
-        TokenServiceServer::new(Tokens::new(Arc::clone(core))),
-        AuditServiceServer::new(Audit::new(Arc::clone(core))),
+        (
+            TokenServiceServer::new(Tokens::new(Arc::clone(core))),
+            AuditServiceServer::new(Audit::new(Arc::clone(core))),
+        ),
+        (
+            EventServiceServer::new(Events::new(Arc::clone(core))),
+            WebhookServiceServer::new(WebhooksService::new(Arc::clone(core), webhooks.clone())),
+        ),
         readiness(core.store.clone()),
         metrics,
     )

@@ -34,7 +34,7 @@ const HEAD_START: Duration = Duration::from_millis(250);
 const MAX_ADDRESSES: usize = 8;
 
 /// Opens connections to one agent.
-pub(super) struct Connector {
+pub(crate) struct Connector {
     place: Place,
     address: String,
     tls: Option<TlsConnector>,
@@ -46,7 +46,7 @@ trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// A connection that remembers whether the agent has said anything on it.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     io: Box<dyn Duplex>,
     heard: Heard,
 }
@@ -66,7 +66,7 @@ impl Heard {
 }
 
 impl Connector {
-    pub(super) fn new(
+    pub(crate) fn new(
         url: &AgentUrl,
         trust: &Trust,
         connect_timeout: Duration,
@@ -81,7 +81,7 @@ impl Connector {
     }
 
     /// Connects, TLS handshake included, within the time there is for it.
-    pub(super) async fn connect(&self) -> Result<Stream, AgentError> {
+    pub(crate) async fn connect(&self) -> Result<Stream, AgentError> {
         match timeout(self.connect_timeout, self.open()).await {
             Ok(connected) => connected,
             Err(_) => Err(self.unreachable(Unreachable::TimedOut)),

@@ -56,8 +56,8 @@ pub use self::{
     tls::{Fingerprint, InvalidTrust, Trust},
     url::{AgentUrl, InvalidAgentUrl},
 };
+pub(crate) use self::{connect::Connector, pool::Connection};
 use self::{
-    connect::Connector,
     exchange::{Answer, Exchange},
     pool::Pool,
     signing::{Signed, SigningDesk},

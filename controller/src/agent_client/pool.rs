@@ -28,22 +28,22 @@ use super::{
 const MAX_HEAD_BYTES: usize = 64 << 10;
 
 /// One HTTP/1.1 connection. Dropping it closes it, whatever is under way on it.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     heard: Heard,
     _driver: AbortOnDropHandle<()>,
 }
 
 /// Why a request got no head of an answer.
-pub(super) struct Unanswered {
-    pub(super) error: AgentError,
+pub(crate) struct Unanswered {
+    pub(crate) error: AgentError,
     /// Not a byte came back. On a connection used before this means the agent closed it, most likely
     /// before it saw the request.
-    pub(super) unheard: bool,
+    pub(crate) unheard: bool,
 }
 
 impl Connection {
-    pub(super) async fn open(stream: Stream) -> Result<Self, AgentError> {
+    pub(crate) async fn open(stream: Stream) -> Result<Self, AgentError> {
         let heard = stream.heard();
         let handshake = http1::Builder::new()
             .max_buf_size(MAX_HEAD_BYTES)
@@ -63,7 +63,7 @@ impl Connection {
         })
     }
 
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, Unanswered> {

@@ -233,7 +233,7 @@ pub(super) fn sentence(error: &Error) -> String {
     match certificate {
         // A bad signature: another authority of the same name.
         Cert::UnknownIssuer | Cert::BadSignature => {
-            "the certificate is signed by an authority that is not trusted for this node".into()
+            "the certificate is signed by an authority that is not trusted here".into()
         }
         Cert::NotValidForName | Cert::NotValidForNameContext { .. } => {
             "the certificate is for another host name".into()

@@ -110,7 +110,7 @@ impl AgentUrl {
     }
 
     /// The `Host` header.
-    pub(super) fn host_header(&self) -> String {
+    pub(crate) fn host_header(&self) -> String {
         match &self.0 {
             Place::Tcp {
                 tls, host, port, ..

@@ -166,6 +166,9 @@ impl Worker {
         let mut sent = Sent::default();
         for round in 1..=ROUNDS {
             let desired = self.load_desired().await?;
+            if round == 1 {
+                self.tell_presence(&desired).await?;
+            }
             let (plan, consent) = self.compare(&desired, allowed);
             if self.adopt(&desired, &plan, consent).await? {
                 continue;

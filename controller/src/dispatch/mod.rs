@@ -12,6 +12,7 @@ mod cycle;
 mod desired;
 mod observation;
 mod poll;
+mod presence;
 mod record;
 mod send;
 mod worker;
@@ -30,9 +31,8 @@ use wire_contract::{AllowedIp, PublicKey};
 use crate::{
     agent_client::WallClock,
     domain::plan::{Consent, Plan},
-    events::EventBus,
     metrics::Metrics,
-    store::{NodeId, Store, StoreError, meta, node_status, nodes},
+    store::{NodeId, Store, StoreError, events, meta, node_status, nodes},
 };
 
 use clients::Clients;
@@ -83,7 +83,6 @@ struct Inner {
 /// What all workers use.
 struct Shared {
     store: Store,
-    events: EventBus,
     clock: WallClock,
     options: DispatchOptions,
     metrics: Metrics,
@@ -229,7 +228,6 @@ impl Dispatch {
     /// When the store can't be read or written.
     pub async fn start(
         store: Store,
-        events: EventBus,
         clock: WallClock,
         options: DispatchOptions,
     ) -> Result<Self, StoreError> {
@@ -239,7 +237,6 @@ impl Dispatch {
             .await?;
         let shared = Arc::new(Shared {
             store,
-            events,
             clients: Clients::new(clock.clone()),
             clock,
             metrics: options.metrics.clone(),
@@ -401,6 +398,7 @@ impl Drop for DiesLoudly {
 fn hold_what_may_be_outdated(tx: &crate::store::WriteTx<'_>, now_s: i64) -> Result<(), StoreError> {
     if meta::restored_at(tx)?.is_some() {
         let nodes = node_status::hold_all_writes(tx)?;
+        events::start_anew(tx)?;
         meta::clear_restored(tx)?;
         tracing::warn!(
             nodes,

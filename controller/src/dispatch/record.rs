@@ -5,20 +5,21 @@ use std::{
     sync::Arc,
 };
 
-use wgfleet_proto::v1;
+use wgfleet_proto::v1::{self, event::Kind};
 use wire_contract::{PublicKey, signing::WINDOW};
 
-use super::{desired::Desired, poll::Seen, send::Sent, unix_s, worker::Worker};
+use super::{ObservedNode, desired::Desired, poll::Seen, send::Sent, unix_s, worker::Worker};
 use crate::{
     domain::{
         plan::{Consent, Plan, UnmanagedPolicy},
         status::{NodeState, Poll},
     },
+    events,
     store::{
         self, NodeId, NodeStatus, PeerId, StoreError, SyncState, WriteTx, allocations,
         audit::{self, AuditEntry},
         generation, moves, node_status,
-        nodes::NodeRow,
+        nodes::{self, NodeRow},
         peer_nodes::{self, Placement},
         peers::{self, NewPeer, PeerSettings},
         pools, tombstones,
@@ -26,6 +27,7 @@ use crate::{
 };
 
 const NOT_SEEN: &str = "written, but not yet seen on the node";
+const NOT_COMPARED: &str = "adopted, and not yet compared with the node";
 const HELD: &str = "waits for an operator to confirm the node's plan";
 
 /// How one key came out.
@@ -64,16 +66,37 @@ impl Worker {
         }
         tracing::info!(node = %self.row.settings.name, status = %self.state.status,
             reason = %self.state.reason, "the node's status changed");
-        self.save_state().await?;
-        self.shared
-            .events
-            .publish(v1::event::Kind::NodeStatus(v1::NodeStatusChanged {
-                node_id: self.node.to_string(),
-                status: proto_status(&self.state).into(),
-                status_reason: self.state.reason.clone(),
-                status_since: self.state.since_ms / 1000,
-            }));
-        Ok(())
+        let told = self.tell_status(now_s).await;
+        if told.is_err() {
+            // Not told: the next poll finds the same news.
+            self.state = before;
+        }
+        told
+    }
+
+    /// Records the node's status and tells of it, unless it is recorded already: a worker that is
+    /// stopped may have done so with its last breath. Nor does such a worker undo a disabling.
+    async fn tell_status(&self, now_s: i64) -> Result<(), StoreError> {
+        let (node, row) = (self.node, self.seen.load_full());
+        let changed = v1::NodeStatusChanged {
+            node_id: node.to_string(),
+            status: proto_status(&self.state).into(),
+            status_reason: self.state.reason.clone(),
+            status_since: self.state.since_ms / 1000,
+        };
+        let write = self.shared.store.write(move |tx| {
+            let known = nodes::get(tx, node)?;
+            if !known.settings.enabled {
+                return Ok(());
+            }
+            node_status::record(tx, node, &row)?;
+            let known = (known.state.status, known.state.status_reason);
+            if known != (row.status, row.status_reason.clone()) {
+                events::record(tx, now_s, Kind::NodeStatus(changed))?;
+            }
+            Ok(())
+        });
+        write.await
     }
 
     fn take_in(&mut self, seen: &Seen, row: &mut store::node_status::NodeState, now_s: i64) {
@@ -125,9 +148,10 @@ impl Worker {
         }
         let node = self.node;
         let (record, answered) = (outcomes.clone(), sent.answered.clone());
+        let ids = ids(desired);
         let woken = self.shared.store.write(move |tx| {
-            for (key, state, reason) in &record {
-                peer_nodes::record_sync(tx, node, key, generation, (*state, reason))?;
+            for outcome in &record {
+                record_sync(tx, (node, generation), outcome, &ids, now_s)?;
             }
             answered
                 .iter()
@@ -142,7 +166,7 @@ impl Worker {
         for other in woken.await? {
             self.shared.wake(other);
         }
-        self.tell(desired, outcomes);
+        self.remember(outcomes);
         Ok(())
     }
 
@@ -168,16 +192,16 @@ impl Worker {
             return Ok(());
         }
         let (node, generation) = (self.node, desired.node.desired_generation);
-        let record = outcomes.clone();
+        let (record, ids, now_s) = (outcomes.clone(), ids(&desired), unix_s(&self.shared.clock));
         self.shared
             .store
             .write(move |tx| {
-                record.iter().try_for_each(|(key, state, reason)| {
-                    peer_nodes::record_sync(tx, node, key, generation, (*state, reason)).map(drop)
+                record.iter().try_for_each(|outcome| {
+                    record_sync(tx, (node, generation), outcome, &ids, now_s)
                 })
             })
             .await?;
-        self.tell(&desired, outcomes);
+        self.remember(outcomes);
         Ok(())
     }
 
@@ -236,25 +260,8 @@ impl Worker {
                 .is_none_or(|(s, r)| s != state || r != reason)
     }
 
-    fn tell(&mut self, desired: &Desired, outcomes: Vec<Outcome>) {
-        let ids: HashMap<PublicKey, PeerId> = desired
-            .peers
-            .iter()
-            .map(|peer| (peer.public_key, peer.peer_id))
-            .collect();
+    fn remember(&mut self, outcomes: Vec<Outcome>) {
         for (key, state, reason) in outcomes {
-            if let Some(id) = ids.get(&key) {
-                self.shared
-                    .events
-                    .publish(v1::event::Kind::PeerSync(v1::PeerSyncChanged {
-                        peer_id: id.to_string(),
-                        node_id: self.node.to_string(),
-                        sync: Some(v1::Sync {
-                            state: proto_sync(state).into(),
-                            reason: reason.clone(),
-                        }),
-                    }));
-            }
             match state {
                 SyncState::Applied => drop(self.recorded.remove(&key)),
                 _ => drop(self.recorded.insert(key, (state, reason))),
@@ -283,11 +290,12 @@ impl Worker {
             .cloned()
             .collect();
         let (node, now_s) = (self.node, unix_s(&self.shared.clock));
+        let seen = self.observed.load_full();
         let adopted = self.shared.store.write(move |tx| {
             let generation = generation::bump(tx, node)?;
             found
                 .iter()
-                .try_for_each(|peer| adopt_one(tx, node, peer, generation, now_s))
+                .try_for_each(|peer| adopt_one(tx, (node, &seen), peer, generation, now_s))
         });
         match adopted.await {
             Ok(()) => {
@@ -306,7 +314,7 @@ impl Worker {
 
 fn adopt_one(
     tx: &WriteTx<'_>,
-    node: NodeId,
+    (node, seen): (NodeId, &ObservedNode),
     found: &wire_contract::dto::DumpPeer,
     generation: u64,
     now_s: i64,
@@ -361,8 +369,43 @@ fn adopt_one(
             before: None,
             after: None,
         },
-    )
-    .map(drop)
+    )?;
+    let row = peers::get(tx, id)?;
+    let sync = v1::Sync {
+        state: proto_sync(row.sync_state).into(),
+        reason: NOT_COMPARED.into(),
+    };
+    let seen = seen.peer(&key).cloned().unwrap_or_default();
+    let peer = Some(events::shown_peer(row, sync, &seen));
+    events::record(tx, now_s, Kind::PeerCreated(v1::PeerCreated { peer })).map(drop)
+}
+
+/// Records how one key came out, and tells of it if that is news and a peer has the key.
+fn record_sync(
+    tx: &WriteTx<'_>,
+    (node, generation): (NodeId, u64),
+    (key, state, reason): &Outcome,
+    ids: &HashMap<PublicKey, PeerId>,
+    now_s: i64,
+) -> Result<(), StoreError> {
+    let is_news = peer_nodes::record_sync(tx, node, key, generation, (*state, reason))?;
+    let Some(id) = ids.get(key).filter(|_| is_news) else {
+        return Ok(());
+    };
+    let changed = v1::PeerSyncChanged {
+        peer_id: id.to_string(),
+        node_id: node.to_string(),
+        sync: Some(v1::Sync {
+            state: proto_sync(*state).into(),
+            reason: reason.clone(),
+        }),
+    };
+    events::record(tx, now_s, Kind::PeerSync(changed)).map(drop)
+}
+
+fn ids(desired: &Desired) -> HashMap<PublicKey, PeerId> {
+    let peers = desired.peers.iter();
+    peers.map(|peer| (peer.public_key, peer.peer_id)).collect()
 }
 
 /// Tombstones that have done their work: the key is gone, and nothing signed for it can still arrive.

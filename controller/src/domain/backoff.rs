@@ -1,4 +1,4 @@
-//! How long to wait before writing again to a node that did not take the last write.
+//! How long to wait before sending again to a node or a webhook that did not take it.
 
 use std::time::Duration;
 
@@ -7,14 +7,25 @@ pub const MAX_DELAY: Duration = Duration::from_millis(MAX_MS);
 
 const FIRST_MS: u64 = 1_000;
 const MAX_MS: u64 = 60_000;
+const MAX_DELIVERY_MS: u64 = 900_000;
 
 /// The wait after failed attempt number `attempt` (0 is the first): doubles from one to sixty
 /// seconds, and `random` (uniform over all of `u64`) takes up to half of it off, so that nodes that
 /// failed together do not come back together.
 #[must_use]
 pub fn write_delay(attempt: u32, random: u64) -> Duration {
-    // Six doublings are past the longest wait already.
-    let ceiling_ms = (FIRST_MS << attempt.min(6)).min(MAX_MS);
+    delay(attempt, random, MAX_MS)
+}
+
+/// The wait after a delivery to a webhook failed: as [`write_delay`], up to a quarter of an hour.
+#[must_use]
+pub fn delivery_delay(attempt: u32, random: u64) -> Duration {
+    delay(attempt, random, MAX_DELIVERY_MS)
+}
+
+fn delay(attempt: u32, random: u64, max_ms: u64) -> Duration {
+    // Ten doublings are past the longest wait already.
+    let ceiling_ms = (FIRST_MS << attempt.min(10)).min(max_ms);
     let half_ms = ceiling_ms / 2;
     Duration::from_millis(half_ms + random % (half_ms + 1))
 }

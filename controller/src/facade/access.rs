@@ -45,6 +45,18 @@ const METHODS: &[(Method, &str, &str)] = &[
     (Method::DELETE, "/tokens/{id}", "TokenService/Revoke"),
     (Method::GET, "/whoami", "TokenService/WhoAmI"),
     (Method::GET, "/audit", "AuditService/List"),
+    (Method::GET, "/events", "EventService/Watch"),
+    (Method::GET, "/webhooks", "WebhookService/List"),
+    (Method::POST, "/webhooks", "WebhookService/Create"),
+    (Method::GET, "/webhooks/{id}", "WebhookService/Get"),
+    (Method::PATCH, "/webhooks/{id}", "WebhookService/Update"),
+    (Method::DELETE, "/webhooks/{id}", "WebhookService/Delete"),
+    (Method::POST, "/webhooks/{id}/test", "WebhookService/Test"),
+    (
+        Method::GET,
+        "/webhooks/{id}/deliveries",
+        "WebhookService/ListDeliveries",
+    ),
 ];
 
 /// Lets a request in whose caller may make it. What is asked of the services for it afterwards was
@@ -89,10 +101,9 @@ mod tests {
     use crate::services::auth::rules;
 
     /// Methods that no route leads to.
-    const WITHOUT_A_ROUTE: [&str; 3] = [
+    const WITHOUT_A_ROUTE: [&str; 2] = [
         "wgfleet.v1.DispatchService/GetWorker",
         "wgfleet.v1.DispatchService/ListWorkers",
-        "wgfleet.v1.EventService/Watch",
     ];
 
     #[test]

@@ -6,16 +6,24 @@ use axum::http::{Request, Response};
 use tonic::{body::Body, codegen::Service};
 use tower::util::BoxCloneSyncService;
 use wgfleet_proto::v1::{
-    audit_service_client::AuditServiceClient, audit_service_server::AuditService,
-    audit_service_server::AuditServiceServer, node_service_client::NodeServiceClient,
-    node_service_server::NodeService, node_service_server::NodeServiceServer,
-    peer_service_client::PeerServiceClient, peer_service_server::PeerService,
-    peer_service_server::PeerServiceServer, token_service_client::TokenServiceClient,
-    token_service_server::TokenService, token_service_server::TokenServiceServer,
+    audit_service_client::AuditServiceClient,
+    audit_service_server::{AuditService, AuditServiceServer},
+    event_service_client::EventServiceClient,
+    event_service_server::{EventService, EventServiceServer},
+    node_service_client::NodeServiceClient,
+    node_service_server::{NodeService, NodeServiceServer},
+    peer_service_client::PeerServiceClient,
+    peer_service_server::{PeerService, PeerServiceServer},
+    token_service_client::TokenServiceClient,
+    token_service_server::{TokenService, TokenServiceServer},
+    webhook_service_client::WebhookServiceClient,
+    webhook_service_server::{WebhookService, WebhookServiceServer},
 };
 
 type InProcess = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 pub(super) type Nodes = NodeServiceClient<InProcess>;
+pub(super) type Events = EventServiceClient<InProcess>;
+pub(super) type Webhooks = WebhookServiceClient<InProcess>;
 pub(super) type Peers = PeerServiceClient<InProcess>;
 pub(super) type Tokens = TokenServiceClient<InProcess>;
 pub(super) type Audit = AuditServiceClient<InProcess>;
@@ -38,6 +46,14 @@ pub(super) fn tokens(server: TokenServiceServer<impl TokenService>) -> Tokens {
 
 pub(super) fn audit(server: AuditServiceServer<impl AuditService>) -> Audit {
     AuditServiceClient::new(boxed(server)).max_decoding_message_size(MAX_MESSAGE_BYTES)
+}
+
+pub(super) fn events(server: EventServiceServer<impl EventService>) -> Events {
+    EventServiceClient::new(boxed(server)).max_decoding_message_size(MAX_MESSAGE_BYTES)
+}
+
+pub(super) fn webhooks(server: WebhookServiceServer<impl WebhookService>) -> Webhooks {
+    WebhookServiceClient::new(boxed(server)).max_decoding_message_size(MAX_MESSAGE_BYTES)
 }
 
 fn boxed<S>(server: S) -> InProcess

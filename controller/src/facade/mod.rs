@@ -13,6 +13,7 @@ mod audit;
 mod caller;
 mod clients;
 mod connections;
+mod events;
 mod health;
 mod input;
 mod latency;
@@ -23,21 +24,26 @@ mod query;
 mod request_id;
 mod server;
 mod shape;
+mod stall;
 #[cfg(test)]
 mod tests;
 mod time;
 mod tls;
 mod tokens;
+mod webhooks;
 
 use axum::{Router, http::StatusCode, middleware};
 use wgfleet_proto::v1::{
     audit_service_server::{AuditService, AuditServiceServer},
+    event_service_server::{EventService, EventServiceServer},
     node_service_server::{NodeService, NodeServiceServer},
     peer_service_server::{PeerService, PeerServiceServer},
     token_service_server::{TokenService, TokenServiceServer},
+    webhook_service_server::{WebhookService, WebhookServiceServer},
 };
 
 pub use caller::{SOURCE_KEY, Source};
+pub use events::event_json;
 pub use health::Readiness;
 use problem::Problem;
 
@@ -55,6 +61,8 @@ struct Facade {
     peers: clients::Peers,
     tokens: clients::Tokens,
     audit: clients::Audit,
+    events: clients::Events,
+    webhooks: clients::Webhooks,
     ready: Readiness,
 }
 
@@ -62,8 +70,14 @@ struct Facade {
 pub fn router(
     nodes: NodeServiceServer<impl NodeService>,
     peers: PeerServiceServer<impl PeerService>,
-    tokens: TokenServiceServer<impl TokenService>,
-    audit: AuditServiceServer<impl AuditService>,
+    (tokens, audit): (
+        TokenServiceServer<impl TokenService>,
+        AuditServiceServer<impl AuditService>,
+    ),
+    (events, webhooks): (
+        EventServiceServer<impl EventService>,
+        WebhookServiceServer<impl WebhookService>,
+    ),
     ready: Readiness,
     metrics: Metrics,
 ) -> Router {
@@ -72,12 +86,16 @@ pub fn router(
         peers: clients::peers(peers),
         tokens: clients::tokens(tokens),
         audit: clients::audit(audit),
+        events: clients::events(events),
+        webhooks: clients::webhooks(webhooks),
         ready,
     };
     let api = nodes::routes()
         .merge(peers::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
+        .merge(events::routes())
+        .merge(webhooks::routes())
         .route_layer(middleware::from_fn_with_state(
             facade.clone(),
             access::check,

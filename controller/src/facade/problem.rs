@@ -153,6 +153,8 @@ pub(super) fn named(mut status: Status, code: &str, field: &str) -> Status {
 /// Where HTTP has a status of its own for what gRPC has none for.
 fn special(code: &str) -> Option<StatusCode> {
     match code {
+        // What was there is there no more: HTTP has a word for that.
+        "event_too_old" => Some(StatusCode::GONE),
         "etag_mismatch" => Some(StatusCode::PRECONDITION_FAILED),
         "idempotency_key_reused" => Some(StatusCode::UNPROCESSABLE_ENTITY),
         RATE_LIMITED => Some(StatusCode::TOO_MANY_REQUESTS),

@@ -51,6 +51,11 @@ impl Parameters {
         value.map(Some).ok_or_else(|| wrong(name, form))
     }
 
+    /// Takes a parameter that may stand there more than once.
+    pub(super) fn texts(&mut self, name: &'static str) -> Vec<String> {
+        self.take(name)
+    }
+
     /// Takes `true` or `false`.
     pub(super) fn flag(&mut self, name: &'static str) -> Result<Option<bool>, Problem> {
         self.parsed(name, "true or false", |text| text.parse().ok())

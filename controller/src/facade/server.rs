@@ -17,6 +17,7 @@ use super::{
     caller::Source,
     connections::{Connections, Place},
     input::BodyLimits,
+    stall::Unstalled,
     tls::{TlsError, TlsFiles},
 };
 
@@ -212,7 +213,7 @@ impl Server {
             .max_headers(MAX_HEADERS)
             // A client that has said all it wants to may close its side before the answer.
             .half_close(true)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Unstalled::new(stream)), service);
         tokio::pin!(connection);
         let outcome = tokio::select! {
             outcome = &mut connection => outcome,

@@ -22,7 +22,7 @@ use tonic::{
 use wgfleet_proto::v1::{
     audit_service_server::AuditServiceServer, dispatch_service_server::DispatchServiceServer,
     event_service_server::EventServiceServer, node_service_server::NodeServiceServer,
-    token_service_server::TokenServiceServer,
+    token_service_server::TokenServiceServer, webhook_service_server::WebhookServiceServer,
 };
 
 use crate::{
@@ -36,7 +36,9 @@ use crate::{
         nodes::Nodes,
         peers::Peers,
         tokens::Tokens,
+        webhooks::WebhooksService,
     },
+    webhooks::Webhooks,
 };
 
 /// The inner services can't listen there.
@@ -74,8 +76,13 @@ impl GrpcListener {
     }
 
     /// Serves until told to stop.
-    pub(super) async fn serve(self, core: Arc<Core>, stop: CancellationToken) -> &'static str {
-        let router = router(&core, &stop);
+    pub(super) async fn serve(
+        self,
+        core: Arc<Core>,
+        webhooks: Webhooks,
+        stop: CancellationToken,
+    ) -> &'static str {
+        let router = router(&core, webhooks);
         let stopped = stop.cancelled_owned();
         let outcome = match self {
             Self::Tcp(listener, _) => {
@@ -112,17 +119,20 @@ type Sourced = tower::layer::util::Stack<
     tower::layer::util::Identity,
 >;
 
-fn router(core: &Arc<Core>, stop: &CancellationToken) -> Router<Sourced> {
-    let events = Events::new(Arc::clone(core)).until(stop.clone());
+fn router(core: &Arc<Core>, webhooks: Webhooks) -> Router<Sourced> {
     let interceptor: fn(Request<()>) -> Result<Request<()>, Status> = name_source;
     Server::builder()
         .layer(InterceptorLayer::new(interceptor))
         .add_service(NodeServiceServer::new(Nodes::new(Arc::clone(core))))
         .add_service(Peers::server(Arc::clone(core)))
         .add_service(DispatchServiceServer::new(Workers::new(Arc::clone(core))))
-        .add_service(EventServiceServer::new(events))
+        .add_service(EventServiceServer::new(Events::new(Arc::clone(core))))
         .add_service(TokenServiceServer::new(Tokens::new(Arc::clone(core))))
         .add_service(AuditServiceServer::new(Audit::new(Arc::clone(core))))
+        .add_service(WebhookServiceServer::new(WebhooksService::new(
+            Arc::clone(core),
+            webhooks,
+        )))
 }
 
 /// Where a call comes from is what the connection says, whatever the call says, and every call counts.

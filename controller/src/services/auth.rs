@@ -296,7 +296,8 @@ const fn rank(role: Role) -> u8 {
     }
 }
 
-fn unauthenticated() -> Status {
+/// There is no valid token.
+pub(super) fn unauthenticated() -> Status {
     let message = "a valid token is needed: authorization: Bearer <token>";
     refuse(Code::Unauthenticated, "unauthenticated", None, message)
 }

@@ -1,56 +1,9 @@
-//! Which version of a node or peer a caller has seen: a hash over what is declared of it.
-//!
-//! What is only observed (status, traffic, sync) does not change it, so a caller can wait for a peer
-//! to be applied and still change what it has read.
+//! Changes of what is another version by now are refused, when callers say which one they have seen.
 
-use prost::Message;
-use ring::digest;
 use tonic::{Code, Status};
-use wgfleet_proto::v1::{Node, Peer};
 
 use super::status::refuse;
-
-/// Enough that no two versions of one thing share a tag.
-const TAG_BYTES: usize = 12;
-
-/// The tag of a node.
-#[must_use]
-pub(super) fn of_node(node: &Node) -> String {
-    let mut declared = node.clone();
-    declared.status = 0;
-    declared.status_reason.clear();
-    declared.status_since = 0;
-    declared.last_seen = None;
-    declared.latency_ms = None;
-    declared.version.clear();
-    declared.uptime_s = None;
-    declared.peer_count = 0;
-    declared.desired_generation = 0;
-    declared.observed_generation = 0;
-    declared.awaits_confirmation = false;
-    declared.warnings.clear();
-    declared.etag.clear();
-    // Learned from the agent, not declared; a key that was given shows in `updated_at`.
-    declared.public_key.clear();
-    hash(&declared)
-}
-
-/// The tag of a peer.
-#[must_use]
-pub(super) fn of_peer(peer: &Peer) -> String {
-    let mut declared = peer.clone();
-    declared.disabled_reason.clear();
-    declared.sync = None;
-    declared.online = false;
-    declared.endpoint.clear();
-    declared.latest_handshake = 0;
-    declared.rx_bytes = 0;
-    declared.tx_bytes = 0;
-    declared.rx_bytes_total = 0;
-    declared.tx_bytes_total = 0;
-    declared.etag.clear();
-    hash(&declared)
-}
+pub(super) use crate::etag::of_node;
 
 /// Refuses a change of something that is another version by now. No tags: any version will do.
 ///
@@ -63,10 +16,4 @@ pub(super) fn check(if_match: &[String], present: &str) -> Result<(), Status> {
     let message = "it was changed meanwhile: read it again, and decide anew";
     let code = Code::FailedPrecondition;
     Err(refuse(code, "etag_mismatch", Some("if-match"), message))
-}
-
-fn hash(declared: &impl Message) -> String {
-    let digest = digest::digest(&digest::SHA256, &declared.encode_to_vec());
-    let hex = |byte: &u8| format!("{byte:02x}");
-    digest.as_ref()[..TAG_BYTES].iter().map(hex).collect()
 }

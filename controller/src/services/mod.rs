@@ -1,8 +1,8 @@
 //! Every operation of the product, as methods of gRPC services.
 //!
 //! A method asks [`auth`] who calls, checks all that was sent, makes its change in one transaction
-//! together with the node's next generation and an audit row, and only then tells the workers and
-//! those who listen. What it refuses goes through [`status`], so that each refusal has one stable
+//! together with the node's next generation, an audit row and the event that tells of it, and only
+//! then wakes the workers. What it refuses goes through [`status`], so that each refusal has one stable
 //! code wherever it shows up.
 //!
 //! Nothing here knows HTTP: the facade is a client of these services, as is everything else.
@@ -19,6 +19,7 @@ pub mod once;
 pub mod peers;
 pub mod status;
 pub mod tokens;
+pub mod webhooks;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -32,7 +33,7 @@ use self::auth::{Access, AccessLimits};
 use crate::{
     agent_client::{Limits, WallClock},
     dispatch::Dispatch,
-    events::EventBus,
+    events::EventLog,
     store::{Connection, Store, StoreError, WriteTx},
 };
 
@@ -69,8 +70,8 @@ pub struct Core {
     pub store: Store,
     /// Those who make it so.
     pub dispatch: Dispatch,
-    /// Those who want to know.
-    pub events: EventBus,
+    /// What happened, for those who want to know.
+    pub events: EventLog,
     /// What time it is.
     pub clock: WallClock,
     /// How to behave.
@@ -89,7 +90,7 @@ impl Core {
     pub fn new(
         store: Store,
         dispatch: Dispatch,
-        events: EventBus,
+        events: EventLog,
         clock: WallClock,
         options: ServiceOptions,
     ) -> Arc<Self> {

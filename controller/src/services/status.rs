@@ -228,6 +228,7 @@ fn not_found(what: &'static str, message: String) -> Status {
         "node" => "node_not_found",
         "peer" => "peer_not_found",
         "token" => "token_not_found",
+        "webhook" => "webhook_not_found",
         "cursor" => return invalid("cursor", "the cursor is not one of this list"),
         _ => "not_found",
     };

@@ -17,7 +17,7 @@ use std::{sync::Arc, thread};
 pub use rusqlite::Connection;
 use tokio::sync::{
     mpsc::{self, error::TrySendError},
-    oneshot,
+    oneshot, watch,
 };
 
 pub mod agents;
@@ -25,6 +25,7 @@ pub mod allocations;
 pub mod audit;
 pub mod counters;
 pub mod error;
+pub mod events;
 pub mod generation;
 pub mod holders;
 pub mod idempotency;
@@ -46,6 +47,7 @@ pub mod seal;
 pub mod tokens;
 pub mod tombstones;
 pub mod value;
+pub mod webhooks;
 
 mod readers;
 mod writer;
@@ -58,7 +60,8 @@ pub use master_key::MasterKeySource;
 pub use open::StoreOptions;
 pub use seal::Sealer;
 pub use value::{
-    AgentId, NodeId, NodeStatus, PeerId, Role, SubjectKind, SyncState, TokenId, UnmanagedPeers,
+    AgentId, DeliveryOutcome, NodeId, NodeStatus, PeerId, Role, SubjectKind, SyncState, TokenId,
+    UnmanagedPeers, WebhookId,
 };
 pub use writer::WriteTx;
 
@@ -70,6 +73,7 @@ struct Inner {
     queue: mpsc::Sender<writer::Message>,
     readers: readers::Readers,
     sealer: Arc<Sealer>,
+    last_event: watch::Receiver<i64>,
     hold_paused_clock: bool,
 }
 
@@ -82,11 +86,13 @@ impl Store {
         let opened = open::open(options, now_s)?;
         let (queue, commands) = mpsc::channel(options.queue_depth.max(1));
         let sealer = Arc::new(opened.sealer);
+        let (told, last_event) = watch::channel(events::last_id(&opened.writer)?);
         let owned = writer::Owned {
             conn: opened.writer,
             sealer: Arc::clone(&sealer),
             lock: opened.lock,
             on_commit: options.on_commit.clone(),
+            last_event: told,
         };
         thread::Builder::new()
             .name("store-writer".into())
@@ -96,6 +102,7 @@ impl Store {
             queue,
             readers: readers::Readers::new(opened.readers),
             sealer,
+            last_event,
             hold_paused_clock: options.hold_paused_clock,
         })))
     }
@@ -161,6 +168,12 @@ impl Store {
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         self.0.readers.read(work).await
+    }
+
+    /// The id of the last event on disk, told after each commit that appended any.
+    #[must_use]
+    pub fn last_event(&self) -> watch::Receiver<i64> {
+        self.0.last_event.clone()
     }
 
     /// Opens secrets that were read.

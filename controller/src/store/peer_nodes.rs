@@ -56,6 +56,8 @@ pub struct DesiredPeer {
     pub generation: u64,
     /// The node it waits to be seen on before it leaves this one.
     pub moving_to: Option<NodeId>,
+    /// Whether it was last told of as being online there.
+    pub online: bool,
 }
 
 /// Puts a peer on a node. A tombstone of the same key ends; so does the same peer's leaving.
@@ -84,7 +86,8 @@ pub fn place(tx: &WriteTx<'_>, placement: &Placement<'_>) -> Result<(), StoreErr
          sync_reason, generation, psk_confirmed) VALUES (?1, ?2, ?3, '[]', 'pending', '', ?4, ?5) \
          ON CONFLICT (node_id, public_key) DO UPDATE SET peer_id = excluded.peer_id, \
          sync_state = 'pending', sync_reason = '', generation = excluded.generation, \
-         psk_confirmed = excluded.psk_confirmed, moving_to = NULL, deleted_at = NULL",
+         psk_confirmed = excluded.psk_confirmed, moving_to = NULL, deleted_at = NULL, \
+         online = 0",
     )?
     .execute((
         node_id,
@@ -225,6 +228,26 @@ pub fn record_sync(
     Ok(rows > 0)
 }
 
+/// Records whether a peer was seen online on a node. Whether that is news; never so where the peer
+/// is on its way to another node, or gone.
+///
+/// # Errors
+/// When it can't be written.
+pub fn record_online(
+    tx: &WriteTx<'_>,
+    node: NodeId,
+    key: &PublicKey,
+    online: bool,
+) -> Result<bool, StoreError> {
+    let rows = tx
+        .prepare_cached(
+            "UPDATE peer_nodes SET online = ?3 WHERE node_id = ?1 AND public_key = ?2 \
+             AND online <> ?3 AND peer_id IS NOT NULL AND moving_to IS NULL",
+        )?
+        .execute((node, Text(key), online))?;
+    Ok(rows > 0)
+}
+
 /// The nodes a peer is on; more than one while it moves.
 ///
 /// # Errors
@@ -352,6 +375,7 @@ fn desired_from_row(row: &Row<'_>, sealer: &Sealer) -> Result<DesiredPeer, Store
         sync_state: row.get("sync_state")?,
         generation: unsigned(row, "generation")?,
         moving_to: row.get("moving_to")?,
+        online: row.get("online")?,
     })
 }
 

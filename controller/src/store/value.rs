@@ -131,6 +131,10 @@ id!(
     PeerId
 );
 id!(
+    /// A webhook's UUIDv7.
+    WebhookId
+);
+id!(
     /// An API token's UUIDv7.
     TokenId
 );
@@ -214,6 +218,19 @@ text_enum!(
         Operator = "operator",
         /// Look.
         Viewer = "viewer",
+    }
+);
+text_enum!(
+    /// How one try to deliver an event went.
+    DeliveryOutcome {
+        /// The endpoint took it.
+        Delivered = "delivered",
+        /// It did not; there will be another try.
+        Failed = "failed",
+        /// It did not, and the time for this event is up.
+        GivenUp = "given_up",
+        /// Never sent: no longer kept when its turn came.
+        Skipped = "skipped",
     }
 );
 text_enum!(

@@ -5,6 +5,7 @@
 //! back what it did and nothing else.
 
 use std::{
+    cell::Cell,
     fs::File,
     ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -13,7 +14,7 @@ use std::{
 };
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{error::StoreError, seal::Sealer};
 use crate::failpoint;
@@ -28,6 +29,7 @@ const MAX_GROUP: usize = 256;
 pub struct WriteTx<'a> {
     conn: &'a Connection,
     sealer: &'a Sealer,
+    last_event: &'a Cell<Option<i64>>,
 }
 
 impl<'a> WriteTx<'a> {
@@ -61,6 +63,11 @@ impl<'a> WriteTx<'a> {
         run("RELEASE part")?;
         Ok(outcome)
     }
+
+    /// Those who wait for events are woken after the commit.
+    pub(super) fn event_appended(&self, id: i64) {
+        self.last_event.set(Some(id));
+    }
 }
 
 impl Deref for WriteTx<'_> {
@@ -91,6 +98,8 @@ pub(super) struct Owned {
     /// Other processes stay out as long as this one may still write.
     pub lock: File,
     pub on_commit: Option<Arc<dyn Fn(Duration) + Send + Sync>>,
+    /// Told the id of the last event after each commit that appended any.
+    pub last_event: watch::Sender<i64>,
 }
 
 struct Pending<T, F> {
@@ -142,6 +151,7 @@ pub(super) fn run(mut queue: mpsc::Receiver<Message>, owned: Owned) {
         sealer,
         lock,
         on_commit,
+        last_event,
     } = owned;
     let mut group = Vec::with_capacity(MAX_GROUP);
     let mut closing = None;
@@ -150,7 +160,11 @@ pub(super) fn run(mut queue: mpsc::Receiver<Message>, owned: Owned) {
     {
         closing = gather(first, &mut queue, &mut group);
         let began = Instant::now();
-        let outcome = commit(&conn, &sealer, &mut group);
+        let appended = Cell::new(None);
+        let outcome = commit(&conn, (&sealer, &appended), &mut group);
+        if let (Ok(()), Some(id)) = (&outcome, appended.get()) {
+            last_event.send_replace(id);
+        }
         if let Some(told) = on_commit.as_ref().filter(|_| !group.is_empty()) {
             told(began.elapsed());
         }
@@ -191,13 +205,13 @@ fn gather(
 
 fn commit(
     conn: &Connection,
-    sealer: &Sealer,
+    with: (&Sealer, &Cell<Option<i64>>),
     group: &mut [Box<dyn Command>],
 ) -> Result<(), StoreError> {
     if group.is_empty() {
         return Ok(());
     }
-    let outcome = attempt(conn, sealer, group);
+    let outcome = attempt(conn, with, group);
     if outcome.is_err() && !conn.is_autocommit() {
         let _ = conn.execute_batch("ROLLBACK");
     }
@@ -206,13 +220,17 @@ fn commit(
 
 fn attempt(
     conn: &Connection,
-    sealer: &Sealer,
+    (sealer, last_event): (&Sealer, &Cell<Option<i64>>),
     group: &mut [Box<dyn Command>],
 ) -> Result<(), StoreError> {
     let run = |sql: &str| conn.prepare_cached(sql)?.execute([]).map(drop);
     run("BEGIN IMMEDIATE")?;
     failpoint!("store.begun");
-    let tx = WriteTx { conn, sealer };
+    let tx = WriteTx {
+        conn,
+        sealer,
+        last_event,
+    };
     for command in group {
         run("SAVEPOINT command")?;
         let keep = command.run(&tx);

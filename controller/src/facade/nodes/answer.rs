@@ -12,7 +12,7 @@ use super::super::{
 };
 
 /// The words of `status`, in answers and filters.
-pub(super) const STATUSES: [(&str, NodeStatus); 4] = [
+pub(in crate::facade) const STATUSES: [(&str, NodeStatus); 4] = [
     ("online", NodeStatus::Online),
     ("offline", NodeStatus::Offline),
     ("error", NodeStatus::Error),
@@ -34,7 +34,7 @@ const ACTIONS: [(&str, ChangeAction); 3] = [
 
 /// A node.
 #[derive(Serialize)]
-pub(super) struct Node {
+pub(in crate::facade) struct Node {
     id: String,
     name: String,
     agent_url: String,

@@ -12,8 +12,9 @@ use axum::{
 };
 use wgfleet_proto::v1;
 
+pub(super) use self::answer::{Node, STATUSES};
 use self::{
-    answer::{Created, Deleted, Node, Plan, Rotated, STATUSES, SyncResult, TestResult},
+    answer::{Created, Deleted, Plan, Rotated, SyncResult, TestResult},
     request::{CreateNode, PatchNode, RotateSecret, SyncNode, TestNode},
 };
 use super::{

@@ -13,7 +13,7 @@ use super::super::{
 
 /// A peer.
 #[derive(Serialize)]
-pub(super) struct Peer {
+pub(in crate::facade) struct Peer {
     id: String,
     name: String,
     node_id: String,

@@ -13,8 +13,9 @@ use axum::{
 };
 use wgfleet_proto::v1::{self, PeerSort};
 
+pub(super) use self::answer::Peer;
 use self::{
-    answer::{Created, Deleted, Peer, Updated},
+    answer::{Created, Deleted, Updated},
     request::{CreatePeer, PatchPeer},
 };
 use super::{

@@ -8,8 +8,9 @@ use std::{
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 use wgfleet_proto::v1::{
     self, audit_service_server::AuditService, bulk_result::Outcome,
-    node_service_server::NodeService, peer_service_server::PeerService,
-    token_service_server::TokenService,
+    event_service_server::EventService, node_service_server::NodeService,
+    peer_service_server::PeerService, token_service_server::TokenService,
+    webhook_service_server::WebhookService,
 };
 
 use super::ID;
@@ -393,5 +394,131 @@ impl AuditService for Fake {
             page: page(),
         };
         self.reply(&r, answer)
+    }
+}
+
+#[tonic::async_trait]
+impl EventService for Fake {
+    type WatchStream = futures_util::stream::Iter<std::vec::IntoIter<Result<v1::Event, Status>>>;
+
+    async fn watch(
+        &self,
+        request: Request<v1::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let deleted = v1::PeerDeleted {
+            peer_id: ID.into(),
+            node_id: ID.into(),
+            public_key: "a key".into(),
+        };
+        let events = vec![
+            Ok(v1::Event {
+                id: "6".into(),
+                ..Default::default()
+            }),
+            Ok(v1::Event {
+                id: "7".into(),
+                occurred_at: 1_772_366_400,
+                name: "peer.deleted".into(),
+                kind: Some(v1::event::Kind::PeerDeleted(deleted)),
+            }),
+            Err(crate::services::status::refuse(
+                tonic::Code::ResourceExhausted,
+                "too_slow",
+                None,
+                "too slow",
+            )),
+        ];
+        self.reply(&request, futures_util::stream::iter(events))
+    }
+}
+
+fn webhook() -> v1::Webhook {
+    v1::Webhook {
+        id: ID.into(),
+        name: "billing".into(),
+        url: "https://example.com/hook".into(),
+        enabled: true,
+        last_delivery: Some(delivery()),
+        created_at: 1_772_366_400,
+        updated_at: 1_772_366_400,
+        ..Default::default()
+    }
+}
+
+fn delivery() -> v1::WebhookDelivery {
+    v1::WebhookDelivery {
+        delivery_id: "d-7".into(),
+        event_id: "7".into(),
+        kind: "peer.created".into(),
+        at: 1_772_366_400,
+        attempt: 2,
+        outcome: v1::DeliveryOutcome::GivenUp.into(),
+        http_status: Some(500),
+        latency_ms: 12,
+        error: "it answered 500".into(),
+    }
+}
+
+#[tonic::async_trait]
+impl WebhookService for Fake {
+    async fn list(
+        &self,
+        request: Request<v1::ListWebhooksRequest>,
+    ) -> Result<Response<v1::ListWebhooksResponse>, Status> {
+        let items = vec![webhook()];
+        self.reply(&request, v1::ListWebhooksResponse { items })
+    }
+
+    async fn create(
+        &self,
+        request: Request<v1::CreateWebhookRequest>,
+    ) -> Result<Response<v1::CreateWebhookResponse>, Status> {
+        let answer = v1::CreateWebhookResponse {
+            webhook: Some(webhook()),
+            secret: Some("shown once".into()),
+        };
+        self.reply(&request, answer)
+    }
+
+    async fn get(
+        &self,
+        request: Request<v1::GetWebhookRequest>,
+    ) -> Result<Response<v1::Webhook>, Status> {
+        self.reply(&request, webhook())
+    }
+
+    async fn update(
+        &self,
+        request: Request<v1::UpdateWebhookRequest>,
+    ) -> Result<Response<v1::Webhook>, Status> {
+        self.reply(&request, webhook())
+    }
+
+    async fn delete(
+        &self,
+        request: Request<v1::DeleteWebhookRequest>,
+    ) -> Result<Response<v1::DeleteWebhookResponse>, Status> {
+        self.reply(&request, v1::DeleteWebhookResponse {})
+    }
+
+    async fn test(
+        &self,
+        request: Request<v1::TestWebhookRequest>,
+    ) -> Result<Response<v1::WebhookDelivery>, Status> {
+        self.reply(&request, delivery())
+    }
+
+    async fn list_deliveries(
+        &self,
+        request: Request<v1::ListWebhookDeliveriesRequest>,
+    ) -> Result<Response<v1::ListWebhookDeliveriesResponse>, Status> {
+        let answer = v1::ListWebhookDeliveriesResponse {
+            items: vec![delivery()],
+            page: Some(v1::PageInfo {
+                next_cursor: "41".into(),
+                total: 3,
+            }),
+        };
+        self.reply(&request, answer)
     }
 }

@@ -1,6 +1,7 @@
 //! The whole router without sockets, over services that answer what a test tells them to.
 
 mod access;
+mod events;
 mod fake;
 mod inputs;
 mod nodes;
@@ -9,6 +10,7 @@ mod problems;
 mod server;
 mod tokens;
 mod versions;
+mod webhooks;
 
 use axum::{
     Router,
@@ -27,15 +29,22 @@ const ID: &str = "0198f0c5-0000-7000-8000-000000000001";
 /// The router over `fake`.
 fn over(fake: &Fake) -> Router {
     use wgfleet_proto::v1::{
-        audit_service_server::AuditServiceServer, node_service_server::NodeServiceServer,
-        peer_service_server::PeerServiceServer, token_service_server::TokenServiceServer,
+        audit_service_server::AuditServiceServer, event_service_server::EventServiceServer,
+        node_service_server::NodeServiceServer, peer_service_server::PeerServiceServer,
+        token_service_server::TokenServiceServer, webhook_service_server::WebhookServiceServer,
     };
     let ready = fake.ready;
     router(
         NodeServiceServer::new(fake.clone()),
         PeerServiceServer::new(fake.clone()),
-        TokenServiceServer::new(fake.clone()),
-        AuditServiceServer::new(fake.clone()),
+        (
+            TokenServiceServer::new(fake.clone()),
+            AuditServiceServer::new(fake.clone()),
+        ),
+        (
+            EventServiceServer::new(fake.clone()),
+            WebhookServiceServer::new(fake.clone()),
+        ),
         Readiness::new(move || async move { ready }),
         crate::metrics::Metrics::new(),
     )

@@ -71,6 +71,15 @@ rules! {
     AuditService {
         List: Admin whole_fleet,
     }
+    WebhookService {
+        List: Admin whole_fleet,
+        Create: Admin whole_fleet,
+        Get: Admin whole_fleet,
+        Update: Admin whole_fleet,
+        Delete: Admin whole_fleet,
+        Test: Admin whole_fleet,
+        ListDeliveries: Admin whole_fleet,
+    }
 }
 
 /// The rule of a method.

@@ -1,17 +1,18 @@
 //! What a token with a label scope sees: nodes that have all of its labels, and the peers on them.
 //! Everything else is to it as if it were not there.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use tonic::{Code, Status};
-use wgfleet_proto::v1::{Event, Node, event::Kind};
+use wgfleet_proto::v1::{Event, Node, NodeChanged, NodeCreated, event::Kind};
 
 use super::Caller;
 use crate::{
     domain::labels::{Labels, first_mismatch, matches},
+    events::message,
     services::status::refuse,
     store::{
-        Connection, NodeId, PeerId, StoreError,
+        Connection, NodeId, PeerId, StoreError, events,
         nodes::{self, NodeRow},
         peers::{self, PeerRow},
     },
@@ -86,21 +87,55 @@ pub struct Visible {
 }
 
 impl Visible {
-    /// What this caller sees now.
+    /// What this caller saw right after the event with the id `last`. A node whose labels of then
+    /// nobody knows any more is not theirs until an event says so.
     ///
     /// # Errors
-    /// When the nodes can't be read.
-    pub fn now(conn: &Connection, caller: &Caller) -> Result<Self, StoreError> {
-        let nodes = if caller.is_scoped() {
-            let rows = caller.nodes(conn)?;
-            rows.iter().map(|row| row.id.to_string()).collect()
-        } else {
-            HashSet::new()
-        };
-        Ok(Self {
+    /// When nodes or events can't be read.
+    pub fn after(conn: &Connection, caller: &Caller, last: i64) -> Result<Self, StoreError> {
+        let mut visible = Self {
             scope: caller.label_scope.clone(),
-            nodes,
-        })
+            nodes: HashSet::new(),
+        };
+        if caller.is_scoped() {
+            let present = caller.nodes(conn)?;
+            visible.nodes = present.iter().map(|row| row.id.to_string()).collect();
+            for (node, is_theirs) in visible.told(conn, last)? {
+                if is_theirs {
+                    visible.nodes.insert(node);
+                } else {
+                    visible.nodes.remove(&node);
+                }
+            }
+        }
+        Ok(visible)
+    }
+
+    /// Which nodes were in the scope right after `last`, of those that events tell of.
+    fn told(&self, conn: &Connection, last: i64) -> Result<HashMap<String, bool>, StoreError> {
+        let mut told = HashMap::new();
+        for row in events::of_nodes(conn)? {
+            let (node, was, is) = match message(&row)?.kind {
+                Some(Kind::NodeCreated(NodeCreated { node: Some(node) })) => {
+                    let is_theirs = matches(&self.scope, &node.labels);
+                    (node.id, false, is_theirs)
+                }
+                Some(Kind::NodeChanged(NodeChanged { node: Some(node) })) => {
+                    let is_theirs = matches(&self.scope, &node.labels);
+                    (node.id, false, is_theirs)
+                }
+                Some(Kind::NodeDeleted(gone)) => {
+                    (gone.node_id, matches(&self.scope, &gone.labels), false)
+                }
+                _ => continue,
+            };
+            if row.id <= last {
+                told.insert(node, is);
+            } else {
+                told.entry(node).or_insert(was);
+            }
+        }
+        Ok(told)
     }
 
     /// The event as the caller may see it; `None` when it is about what they don't see. Events are
@@ -115,7 +150,12 @@ impl Visible {
             Kind::NodeDeleted(it) => self.nodes.remove(&it.node_id),
             Kind::NodeStatus(it) => self.nodes.contains(&it.node_id),
             Kind::PeerCreated(it) => self.nodes.contains(&it.peer.as_ref()?.node_id),
-            Kind::PeerChanged(it) => self.nodes.contains(&it.peer.as_ref()?.node_id),
+            Kind::PeerChanged(it) => {
+                if !self.nodes.contains(&it.previous_node_id) {
+                    it.previous_node_id.clear();
+                }
+                self.nodes.contains(&it.peer.as_ref()?.node_id)
+            }
             Kind::PeerDeleted(it) => self.nodes.contains(&it.node_id),
             Kind::PeerSync(it) => self.nodes.contains(&it.node_id),
             Kind::PeerOnline(it) => self.nodes.contains(&it.node_id),
@@ -138,7 +178,7 @@ impl Visible {
 
 #[cfg(test)]
 mod tests {
-    use wgfleet_proto::v1::{NodeChanged, NodeDeleted, PeerDeleted};
+    use wgfleet_proto::v1::{NodeDeleted, Peer, PeerChanged, PeerDeleted};
 
     use super::*;
 
@@ -168,7 +208,10 @@ mod tests {
 
     fn node_deleted(node_id: &str) -> Event {
         let node_id = node_id.into();
-        event(Kind::NodeDeleted(NodeDeleted { node_id }))
+        event(Kind::NodeDeleted(NodeDeleted {
+            node_id,
+            ..NodeDeleted::default()
+        }))
     }
 
     #[test]
@@ -187,6 +230,29 @@ mod tests {
         assert!(visible.show(peer_deleted("a")).is_none());
         assert!(visible.show(node_deleted("b")).is_some());
         assert!(visible.show(node_deleted("b")).is_none());
+    }
+
+    #[test]
+    fn where_a_peer_came_from_is_told_to_those_who_see_it() {
+        let mut visible = Visible {
+            scope: [("team".into(), "red".into())].into(),
+            nodes: HashSet::from(["a".to_owned(), "b".to_owned()]),
+        };
+        for (from, told) in [("a", "a"), ("c", "")] {
+            let peer = Some(Peer {
+                node_id: "b".into(),
+                ..Peer::default()
+            });
+            let moved = event(Kind::PeerChanged(PeerChanged {
+                peer,
+                previous_node_id: from.into(),
+            }));
+            let shown = visible.show(moved).and_then(|event| event.kind);
+            let Some(Kind::PeerChanged(shown)) = shown else {
+                panic!("it came to a node of theirs");
+            };
+            assert_eq!(shown.previous_node_id, told);
+        }
     }
 
     #[test]

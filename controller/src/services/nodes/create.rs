@@ -15,7 +15,7 @@ use crate::{
     agent_client::{AgentClient, AgentUrl, Limits, Trust},
     dispatch::WorkerState,
     domain::{allocation::Pool, labels::check_labels, name::checked_name},
-    failpoint,
+    events, failpoint,
     services::{Core, auth::Caller, once},
     store::{
         AgentId, Connection, NodeId, Sealer, StoreError, UnmanagedPeers, WriteTx,
@@ -71,9 +71,6 @@ pub(super) async fn create(
     failpoint!("nodes.created");
     core.dispatch.reload(id).await?;
     let node = first_poll(core, &caller, id, deadline).await?;
-    core.events.publish(Kind::NodeCreated(v1::NodeCreated {
-        node: Some(node.clone()),
-    }));
     Ok(v1::CreateNodeResponse {
         node: Some(node),
         secret,
@@ -143,6 +140,8 @@ impl Draft {
         let object = ("node", id.to_string());
         let entry = caller.audit(now_s, "node.create", object, None, Some(after.into()));
         audit::append(tx, &entry)?;
+        let node = Some(view::within(tx, id)?);
+        events::record(tx, now_s, Kind::NodeCreated(v1::NodeCreated { node }))?;
         Ok((id, secret))
     }
 

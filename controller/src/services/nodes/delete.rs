@@ -10,7 +10,7 @@ use wgfleet_proto::v1::{self, DeletePeers, event::Kind};
 use super::{moving, view};
 use crate::{
     domain::plan::Consent,
-    failpoint,
+    events, failpoint,
     services::{
         Core,
         auth::Caller,
@@ -33,7 +33,6 @@ pub(super) struct Gone {
     pub(super) count: u32,
     /// Other nodes that these peers were on, too.
     pub(super) elsewhere: Vec<NodeId>,
-    pub(super) events: Vec<Kind>,
 }
 
 pub(super) async fn delete(
@@ -73,27 +72,19 @@ pub(super) async fn delete(
     failpoint!("nodes.deleted");
     gone.count += forgotten.count;
     gone.elsewhere.extend(forgotten.elsewhere);
-    gone.events.extend(forgotten.events);
     core.dispatch.reload(id).await?;
-    gone.tell(core);
-    let deleted = v1::NodeDeleted {
-        node_id: id.to_string(),
-    };
-    core.events.publish(Kind::NodeDeleted(deleted));
+    gone.wake(core);
     Ok(v1::DeleteNodeResponse {
         peer_count: gone.count,
     })
 }
 
 impl Gone {
-    /// Wakes the other nodes, and tells those who listen.
-    fn tell(&mut self, core: &Core) {
+    /// Wakes the other nodes.
+    fn wake(&mut self, core: &Core) {
         self.elsewhere
             .drain(..)
             .for_each(|node| core.dispatch.wake(node));
-        self.events
-            .drain(..)
-            .for_each(|kind| core.events.publish(kind));
     }
 }
 
@@ -144,7 +135,7 @@ async fn delete_all(core: &Core, caller: &Caller, row: &NodeRow) -> Result<Gone,
         .await?;
     failpoint!("nodes.peers_deleted");
     core.dispatch.wake(id);
-    gone.tell(core);
+    gone.wake(core);
     let within = deadline(core) - Instant::now();
     if settled(core, id, within).await? {
         return Ok(gone);
@@ -202,6 +193,11 @@ fn remove(
     let object = ("node", id.to_string());
     let entry = caller.audit(now_s, "node.delete", object, Some(before.into()), after);
     audit::append(tx, &entry)?;
+    let deleted = v1::NodeDeleted {
+        node_id: id.to_string(),
+        labels: row.settings.labels,
+    };
+    events::record(tx, now_s, Kind::NodeDeleted(deleted))?;
     Ok(gone)
 }
 
@@ -224,11 +220,12 @@ fn bury_all(tx: &WriteTx<'_>, id: NodeId, now_s: i64) -> Result<Gone, Status> {
         }
         peers::delete(tx, peer.peer_id, now_s)?;
         gone.count += 1;
-        gone.events.push(Kind::PeerDeleted(v1::PeerDeleted {
+        let deleted = v1::PeerDeleted {
             peer_id: peer.peer_id.to_string(),
             node_id: id.to_string(),
             public_key: peer.public_key.to_string(),
-        }));
+        };
+        events::record(tx, now_s, Kind::PeerDeleted(deleted))?;
     }
     Ok(gone)
 }

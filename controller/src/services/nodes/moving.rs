@@ -3,11 +3,12 @@
 use serde_json::json;
 use tokio::time::Instant;
 use tonic::{Code, Status};
-use wgfleet_proto::v1::{PeerChanged, event::Kind};
+use wgfleet_proto::v1::event::Kind;
 
 use super::delete::{self, Gone};
 use crate::{
-    failpoint,
+    dispatch::Dispatch,
+    events, failpoint,
     services::{
         Core,
         auth::Caller,
@@ -20,7 +21,7 @@ use crate::{
         status::refuse,
     },
     store::{
-        NodeId, PeerId, WriteTx, allocations, audit, generation, moves,
+        NodeId, WriteTx, allocations, audit, generation, moves,
         nodes::{self, NodeRow},
         peer_nodes, peers,
     },
@@ -32,27 +33,18 @@ pub(super) async fn move_all(
     source: &NodeRow,
 ) -> Result<Gone, Status> {
     let (id, now_s, caller) = (source.id, core.now_s(), caller.clone());
+    let dispatch = core.dispatch.clone();
     let counts = KernelCounts::default().read(core, None).await?;
     let moved = core
-        .change(move |tx| place_all(tx, id, &counts, &caller, now_s))
+        .change(move |tx| place_all(tx, id, (&counts, &dispatch), &caller, now_s))
         .await?;
     failpoint!("nodes.peers_placed");
-    tell(core, &moved).await?;
     let targets = see_them_arrive(core, id).await?;
     take_off_source(core, source, &targets).await?;
     Ok(Gone {
-        count: moved.len().try_into().unwrap_or(u32::MAX),
+        count: moved,
         elsewhere: targets,
-        events: Vec::new(),
     })
-}
-
-async fn tell(core: &Core, moved: &[PeerId]) -> Result<(), Status> {
-    for id in moved {
-        let peer = Some(view::read(core, *id).await?);
-        core.events.publish(Kind::PeerChanged(PeerChanged { peer }));
-    }
-    Ok(())
 }
 
 /// Waits for the targets; then lets the source go of what arrived there.
@@ -103,12 +95,12 @@ async fn take_off_source(core: &Core, source: &NodeRow, targets: &[NodeId]) -> R
 fn place_all(
     tx: &WriteTx<'_>,
     source: NodeId,
-    counts: &Counts,
+    (counts, dispatch): (&Counts, &Dispatch),
     caller: &Caller,
     now_s: i64,
-) -> Result<Vec<PeerId>, Status> {
+) -> Result<u32, Status> {
     let mut placer = Placer::read(tx, caller, counts)?;
-    let mut moved = Vec::new();
+    let mut moved = 0_u32;
     for on_node in peer_nodes::desired(tx, tx.sealer(), source)? {
         if on_node.moving_to.is_some() {
             continue;
@@ -118,11 +110,13 @@ fn place_all(
         let chosen = placer.choose(&Target::AnyBut(source), needs_addresses)?;
         moving::start(tx, caller, &peer, (chosen.node.id, counts), None, now_s)?;
         placer.placed(tx, chosen.node.id)?;
-        moved.push(peer.id);
+        let changed = moving::changed(source, view::within(tx, dispatch, peer.id)?);
+        events::record(tx, now_s, Kind::PeerChanged(changed))?;
+        moved += 1;
     }
     generation::bump(tx, source)?;
     let object = ("node", source.to_string());
-    let after = json!({ "peers_moved": moved.len() });
+    let after = json!({ "peers_moved": moved });
     let entry = caller.audit(now_s, "node.move_peers", object, None, Some(after));
     audit::append(tx, &entry)?;
     Ok(moved)

@@ -8,14 +8,14 @@ use super::{create, fields, pools as pool_text, view};
 use crate::{
     agent_client::AgentUrl,
     domain::{allocation::Pool, labels::check_labels, name::checked_name},
-    failpoint,
+    events, failpoint,
     services::{
         Core,
         auth::Caller,
         status::{no_such_node, parse_id},
     },
     store::{
-        AgentId, NodeId, NodeStatus, WriteTx, agents, audit, generation, node_status,
+        AgentId, NodeId, NodeStatus, StoreError, WriteTx, agents, audit, generation, node_status,
         nodes::{self, NodeRow, NodeSettings},
         pools,
     },
@@ -33,8 +33,6 @@ struct Patch {
 struct Effect {
     /// The worker must start anew.
     reload: bool,
-    /// The status is another one.
-    status: bool,
 }
 
 pub(super) async fn update(
@@ -61,7 +59,6 @@ pub(super) async fn update(
     } else {
         view::node(core, &caller, id).await?
     };
-    publish(core, &node, effect.status);
     Ok(node)
 }
 
@@ -80,7 +77,8 @@ pub(super) async fn set_enabled(
     update(core, caller, patch).await
 }
 
-fn publish(core: &Core, node: &v1::Node, has_new_status: bool) {
+fn tell(tx: &WriteTx<'_>, id: NodeId, has_new_status: bool, now_s: i64) -> Result<(), StoreError> {
+    let node = view::within(tx, id)?;
     if has_new_status {
         let changed = v1::NodeStatusChanged {
             node_id: node.id.clone(),
@@ -88,11 +86,11 @@ fn publish(core: &Core, node: &v1::Node, has_new_status: bool) {
             status_reason: node.status_reason.clone(),
             status_since: node.status_since,
         };
-        core.events.publish(Kind::NodeStatus(changed));
+        events::record(tx, now_s, Kind::NodeStatus(changed))?;
     }
-    core.events.publish(Kind::NodeChanged(v1::NodeChanged {
-        node: Some(node.clone()),
-    }));
+    let node = Some(node);
+    events::record(tx, now_s, Kind::NodeChanged(v1::NodeChanged { node }))?;
+    Ok(())
 }
 
 impl Patch {
@@ -130,6 +128,7 @@ impl Patch {
         self.set_pools(tx, id, &before, &settings)?;
         let effect = settle(tx, &before, &settings, self.url.as_ref(), now_s)?;
         let after = nodes::get(tx, id)?;
+        let has_new_status = before.state.status != after.state.status;
         let after_pools = pool_text::text(&pools::list(tx, id)?);
         let (before, after) = view::changed_fields(
             view::audited(&before.settings, &before.agent_url, &before_pools),
@@ -138,6 +137,7 @@ impl Patch {
         let object = ("node", id.to_string());
         let entry = caller.audit(now_s, "node.update", object, Some(before), Some(after));
         audit::append(tx, &entry)?;
+        tell(tx, id, has_new_status, now_s)?;
         Ok(effect)
     }
 
@@ -299,7 +299,6 @@ fn settle(
     let other_policy = old.unmanaged_peers != after.unmanaged_peers;
     Ok(Effect {
         reload: other_interface || toggled || other_trust || other_policy,
-        status: toggled,
     })
 }
 

@@ -12,10 +12,10 @@ use crate::{
     dispatch::WorkerState,
     services::{Core, auth::Caller, etag},
     store::{
-        AgentId, Connection, NodeId, NodeStatus, Sealer, StoreError, UnmanagedPeers,
+        AgentId, Connection, NodeId, NodeStatus, Sealer, StoreError, UnmanagedPeers, WriteTx,
         agents::{self, Slot},
         node_status::NodeState,
-        nodes::{NodeRow, NodeSettings},
+        nodes::{self, NodeRow, NodeSettings},
         pools::{self, PoolRow},
     },
 };
@@ -29,13 +29,20 @@ pub(super) struct Fleet {
 impl Fleet {
     /// As far as this caller may know of it.
     pub(super) fn read(conn: &Connection, caller: &Caller) -> Result<Self, StoreError> {
-        let mut pools = pools::list_all(conn)?;
+        let mut fleet = Self::whole(conn)?;
         if caller.is_scoped() {
             let theirs: HashSet<_> = caller.nodes(conn)?.iter().map(|row| row.id).collect();
-            pools.retain(|(_, pool)| theirs.contains(&pool.node_id));
+            fleet
+                .pools
+                .retain(|(_, pool)| theirs.contains(&pool.node_id));
         }
+        Ok(fleet)
+    }
+
+    /// All of it, for events: what a reader may not know of is taken off as they are read.
+    fn whole(conn: &Connection) -> Result<Self, StoreError> {
         Ok(Self {
-            pools,
+            pools: pools::list_all(conn)?,
             weak: HashMap::new(),
         })
     }
@@ -104,6 +111,12 @@ pub(super) async fn node(core: &Core, caller: &Caller, id: NodeId) -> Result<v1:
         .await?;
     add_worker(core, id, &mut node);
     Ok(node)
+}
+
+/// One node for an event, from within the transaction that changes it: as the store has it.
+pub(super) fn within(tx: &WriteTx<'_>, id: NodeId) -> Result<v1::Node, StoreError> {
+    let row = nodes::get(tx, id)?;
+    Fleet::whole(tx)?.show(tx, tx.sealer(), &row)
 }
 
 /// What its worker knows better than the store, which is told of changes and now and then.

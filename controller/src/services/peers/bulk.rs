@@ -8,8 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use tonic::Status;
 use wgfleet_proto::v1::{
     BulkCreatePeersRequest, BulkDeletePeersRequest, BulkPeersResponse, BulkResult,
-    CreatePeerRequest, CreatePeerResponse, PeerCreated, PeerDeleted, Refusal, bulk_result::Outcome,
-    event::Kind,
+    CreatePeerRequest, CreatePeerResponse, PeerCreated, Refusal, bulk_result::Outcome, event::Kind,
 };
 
 use super::{
@@ -21,7 +20,7 @@ use super::{
     view,
 };
 use crate::{
-    failpoint,
+    events, failpoint,
     services::{
         Core,
         auth::Caller,
@@ -45,7 +44,6 @@ const TELL_EVERY: usize = 20;
 struct Done {
     results: Vec<BulkResult>,
     touched: BTreeMap<NodeId, Touched>,
-    events: Vec<Kind>,
 }
 
 /// Adds peers.
@@ -170,9 +168,6 @@ impl<'a> Run<'a> {
         if self.part.is_multiple_of(TELL_EVERY) {
             self.tell();
         }
-        for event in done.events {
-            self.core.events.publish(event);
-        }
         self.answer.results.extend(done.results);
         Ok(())
     }
@@ -210,8 +205,6 @@ fn create_all(
             Ok((answer, touched)) => {
                 placer.placed(tx, touched.node)?;
                 done.touched.insert(touched.node, touched);
-                let peer = answer.peer.clone();
-                done.events.push(Kind::PeerCreated(PeerCreated { peer }));
                 result(Outcome::Created(answer))
             }
             Err(status) => refused(&status),
@@ -230,6 +223,8 @@ fn add(
 ) -> Result<(CreatePeerResponse, Touched), Status> {
     let created = create::insert(tx, draft, placer, counts, caller, now_s)?;
     let peer = view::committed(peers::get(tx, created.id)?);
+    let told = Some(peer.clone());
+    events::record(tx, now_s, Kind::PeerCreated(PeerCreated { peer: told }))?;
     Ok((create::answer(draft, peer, &created.why), created.touched))
 }
 
@@ -247,11 +242,6 @@ fn delete_all(
         };
         done.results.push(match outcome {
             Ok(gone) => {
-                done.events.push(Kind::PeerDeleted(PeerDeleted {
-                    peer_id: text.clone(),
-                    node_id: gone.node.to_string(),
-                    public_key: gone.public_key.to_string(),
-                }));
                 let touched = gone.touched.into_iter();
                 done.touched.extend(touched.map(|it| (it.node, it)));
                 result(Outcome::Deleted(text.clone()))

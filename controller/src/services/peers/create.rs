@@ -15,6 +15,7 @@ use super::{
     record, view,
 };
 use crate::{
+    events,
     services::{auth::Caller, once, status::invalid},
     store::{
         NodeId, PeerId, WriteTx, audit, generation,
@@ -37,18 +38,20 @@ pub(super) async fn create(
     let now_s = core.now_s();
     let draft = Arc::new(Draft::new(request, now_s)?);
     let counts = service.kernel.read(core, draft.target.given()).await?;
-    let (work, caller, once) = (Arc::clone(&draft), caller.clone(), once::current());
+    let (work, caller, dispatch) = (Arc::clone(&draft), caller.clone(), core.dispatch.clone());
+    let once = once::current();
     let created = core
         .change(move |tx| {
             let placer = Placer::read(tx, &caller, &counts)?;
             let created = insert(tx, &work, &placer, &counts, &caller, now_s)?;
+            let told = Some(view::within(tx, &dispatch, created.id)?);
+            events::record(tx, now_s, Kind::PeerCreated(PeerCreated { peer: told }))?;
             let peer = view::committed(peers::get(tx, created.id)?);
             once::record(once.as_ref(), tx, &answer(&work, peer, &created.why))?;
             Ok(created)
         })
         .await?;
-    let told = |peer| Kind::PeerCreated(PeerCreated { peer: Some(peer) });
-    let peer = finish::settle(core, created.id, &[created.touched], told).await?;
+    let peer = finish::settle(core, created.id, &[created.touched]).await?;
     Ok(answer(&draft, peer, &created.why))
 }
 

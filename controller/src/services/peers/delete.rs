@@ -9,7 +9,7 @@ use super::{
     record, view,
 };
 use crate::{
-    failpoint,
+    events, failpoint,
     services::{Core, auth::Caller, etag},
     store::{
         NodeId, PeerId, SyncState, WriteTx, audit, generation, nodes, peer_nodes, peers, tombstones,
@@ -33,11 +33,6 @@ pub(super) async fn delete(
         .await?;
     failpoint!("services.peer.deleted");
     finish::wake(core, &gone.touched);
-    core.events.publish(Kind::PeerDeleted(PeerDeleted {
-        peer_id: id.to_string(),
-        node_id: gone.node.to_string(),
-        public_key: gone.public_key.to_string(),
-    }));
     finish::wait(core, &gone.touched).await;
     standing(core, gone.node, gone.public_key).await
 }
@@ -71,6 +66,12 @@ pub(super) fn remove(
     let object = ("peer", id.to_string());
     let entry = caller.audit(now_s, "peer.delete", object, Some(before.into()), None);
     audit::append(tx, &entry)?;
+    let deleted = PeerDeleted {
+        peer_id: id.to_string(),
+        node_id: row.node_id.to_string(),
+        public_key: row.public_key.to_string(),
+    };
+    events::record(tx, now_s, Kind::PeerDeleted(deleted))?;
     Ok(Gone {
         node: row.node_id,
         public_key: row.public_key,

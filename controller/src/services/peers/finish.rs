@@ -1,9 +1,9 @@
-//! What follows a commit: the workers are woken, listeners told, the caller kept for a short while.
+//! What follows a commit: the workers are woken, the caller kept for a short while.
 
 use std::time::Duration;
 
 use tonic::Status;
-use wgfleet_proto::v1::{Peer, event::Kind};
+use wgfleet_proto::v1::Peer;
 
 use super::view;
 use crate::{
@@ -20,25 +20,17 @@ pub(super) struct Touched {
     pub(super) generation: u64,
 }
 
-/// Wakes the nodes, tells listeners, waits until the nodes agree or the caller was kept long
+/// Wakes the nodes, waits until the nodes agree or the caller was kept long
 /// enough, and reads the peer as it stands then.
 ///
 /// # Errors
 /// When the store can't be read: the change holds all the same.
-pub(super) async fn settle(
-    core: &Core,
-    id: PeerId,
-    touched: &[Touched],
-    told: impl FnOnce(Peer) -> Kind + Send,
-) -> Result<Peer, Status> {
+pub(super) async fn settle(core: &Core, id: PeerId, touched: &[Touched]) -> Result<Peer, Status> {
     failpoint!("services.peer.committed");
     wake(core, touched);
-    let committed = view::read(core, id).await?;
-    core.events.publish(told(committed.clone()));
-    if touched.is_empty() {
-        return Ok(committed);
+    if !touched.is_empty() {
+        wait(core, touched).await;
     }
-    wait(core, touched).await;
     let settled = view::read(core, id).await;
     failpoint!("services.peer.answering");
     settled

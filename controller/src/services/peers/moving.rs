@@ -1,6 +1,7 @@
 //! Moving a peer: put on the target at once, taken off the source when it was seen on the target.
 
 use tonic::Status;
+use wgfleet_proto::v1::{Peer, PeerChanged};
 use wire_contract::AllowedIp;
 
 use super::{
@@ -53,4 +54,18 @@ pub(in crate::services) fn start(
     peer_nodes::place(tx, &placement)?;
     moves::leave_for(tx, row.id, target)?;
     Ok(peers::set_node(tx, row.id, target, now_s)?)
+}
+
+/// What is told of a peer that was on the node `before`.
+pub(in crate::services) fn changed(before: NodeId, peer: Peer) -> PeerChanged {
+    let before = before.to_string();
+    let previous_node_id = if before == peer.node_id {
+        String::new()
+    } else {
+        before
+    };
+    PeerChanged {
+        peer: Some(peer),
+        previous_node_id,
+    }
 }

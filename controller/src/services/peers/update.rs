@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tonic::{Code, Status};
-use wgfleet_proto::v1::{PeerChanged, UpdatePeerRequest, UpdatePeerResponse, event::Kind};
+use wgfleet_proto::v1::{UpdatePeerRequest, UpdatePeerResponse, event::Kind};
 use wire_contract::PublicKey;
 
 use super::{
@@ -20,6 +20,8 @@ use super::{
     record, view,
 };
 use crate::{
+    dispatch::Dispatch,
+    events,
     services::{auth::Caller, etag, status::refuse},
     store::{
         PeerId, WriteTx, audit, generation, nodes,
@@ -47,17 +49,20 @@ pub(super) async fn update(
         None if patch.allowed_ips.is_some() => service.kernel.read(core, None).await?,
         None => Counts::new(),
     };
-    let (work, changes) = (Arc::clone(&patch), caller.clone());
+    let (work, changes, dispatch) = (Arc::clone(&patch), caller.clone(), core.dispatch.clone());
     let change = core
         .change(move |tx| {
             let change = Change::new(tx, &changes, id, &work, now_s)?;
             etag::check(&if_match, &view::committed(change.before.clone()).etag)?;
-            change.make(&counts)
+            let changed = change.make(&counts)?;
+            if changed.is_change {
+                change.tell(&dispatch)?;
+            }
+            Ok(changed)
         })
         .await?;
     let peer = if change.is_change {
-        let told = |peer| Kind::PeerChanged(PeerChanged { peer: Some(peer) });
-        finish::settle(core, id, &change.touched, told).await?
+        finish::settle(core, id, &change.touched).await?
     } else {
         view::read(core, id).await?
     };
@@ -219,6 +224,13 @@ impl<'a> Change<'a> {
             Ok(Touched { node, generation })
         };
         nodes.into_iter().map(bump).collect()
+    }
+
+    fn tell(&self, dispatch: &Dispatch) -> Result<(), Status> {
+        let peer = view::within(self.tx, dispatch, self.id)?;
+        let changed = moving::changed(self.before.node_id, peer);
+        events::record(self.tx, self.now_s, Kind::PeerChanged(changed))?;
+        Ok(())
     }
 
     fn record(&self, touched: Vec<Touched>) -> Result<Changed, Status> {

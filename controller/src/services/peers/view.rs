@@ -4,10 +4,11 @@ use tonic::Status;
 use wgfleet_proto::v1::{Peer, Sync, SyncState as ProtoSync};
 
 use crate::{
-    dispatch::ObservedPeer,
-    services::{Core, auth::Caller, etag},
+    dispatch::{Dispatch, ObservedPeer},
+    events::shown_peer,
+    services::{Core, auth::Caller},
     store::{
-        NodeStatus, PeerId, SyncState,
+        Connection, NodeStatus, PeerId, StoreError, SyncState,
         nodes::{self, NodeRow},
         peers::{self, PeerRow},
     },
@@ -34,7 +35,7 @@ pub(in crate::services) fn committed(row: PeerRow) -> Peer {
         state: ProtoSync::Pending.into(),
         reason: String::new(),
     };
-    join(row, sync, &ObservedPeer::default())
+    shown_peer(row, sync, &ObservedPeer::default())
 }
 
 /// The same, when it is this caller's to see.
@@ -53,45 +54,28 @@ pub(in crate::services) async fn read_for(
 
 /// A row with what was last seen of it.
 pub(in crate::services) fn present(core: &Core, row: PeerRow, node: &NodeRow) -> Peer {
-    let dump = core.dispatch.observed(row.node_id);
-    let seen = dump.peer(&row.public_key);
-    let sync = sync(core, node, row.sync_state, row.sync_reason.clone());
-    join(row, sync, seen.unwrap_or(&ObservedPeer::default()))
+    present_by(&core.dispatch, row, node)
 }
 
-fn join(row: PeerRow, sync: Sync, seen: &ObservedPeer) -> Peer {
-    let settings = row.settings;
-    let mut peer = Peer {
-        id: row.id.to_string(),
-        name: settings.name,
-        node_id: row.node_id.to_string(),
-        public_key: row.public_key.to_string(),
-        has_preshared_key: row.has_preshared_key,
-        preshared_key_known: row.psk_confirmed,
-        allowed_ips: texts(&row.allowed_ips),
-        persistent_keepalive: settings.persistent_keepalive.as_secs().into(),
-        labels: settings.labels,
-        enabled: settings.enabled,
-        disabled_reason: settings.disabled_reason,
-        expires_at: settings.expires_at,
-        dns: settings.dns,
-        mtu: settings.mtu,
-        client_allowed_ips: texts(&settings.client_allowed_ips),
-        private_key_kept: row.has_private_key,
-        sync: Some(sync),
-        online: seen.online,
-        endpoint: seen.endpoint.map(|at| at.to_string()).unwrap_or_default(),
-        latest_handshake: seen.latest_handshake,
-        rx_bytes: seen.rx_bytes,
-        tx_bytes: seen.tx_bytes,
-        rx_bytes_total: seen.rx_bytes_total,
-        tx_bytes_total: seen.tx_bytes_total,
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-        etag: String::new(),
-    };
-    peer.etag = etag::of_peer(&peer);
-    peer
+/// One peer for an event, from within the transaction that changes it.
+///
+/// # Errors
+/// When it can't be read.
+pub(in crate::services) fn within(
+    conn: &Connection,
+    dispatch: &Dispatch,
+    id: PeerId,
+) -> Result<Peer, StoreError> {
+    let row = peers::get(conn, id)?;
+    let node = nodes::get(conn, row.node_id)?;
+    Ok(present_by(dispatch, row, &node))
+}
+
+fn present_by(dispatch: &Dispatch, row: PeerRow, node: &NodeRow) -> Peer {
+    let dump = dispatch.observed(row.node_id);
+    let seen = dump.peer(&row.public_key);
+    let sync = sync_by(dispatch, node, row.sync_state, row.sync_reason.clone());
+    shown_peer(row, sync, seen.unwrap_or(&ObservedPeer::default()))
 }
 
 /// A sync state with a reason whenever it is not applied: the worker's, or else why the worker has
@@ -102,9 +86,13 @@ pub(in crate::services) fn sync(
     state: SyncState,
     reason: String,
 ) -> Sync {
+    sync_by(&core.dispatch, node, state, reason)
+}
+
+fn sync_by(dispatch: &Dispatch, node: &NodeRow, state: SyncState, reason: String) -> Sync {
     let reason = match state {
         SyncState::Applied => String::new(),
-        SyncState::Pending if reason.is_empty() => waiting(core, node),
+        SyncState::Pending if reason.is_empty() => waiting(dispatch, node),
         SyncState::Pending | SyncState::Failed => reason,
     };
     let state = match state {
@@ -118,7 +106,7 @@ pub(in crate::services) fn sync(
     }
 }
 
-fn waiting(core: &Core, node: &NodeRow) -> String {
+fn waiting(dispatch: &Dispatch, node: &NodeRow) -> String {
     let name = &node.settings.name;
     if !node.settings.enabled {
         return format!("{name} is disabled");
@@ -139,16 +127,9 @@ fn waiting(core: &Core, node: &NodeRow) -> String {
         };
         return format!("{name} is {status}{separator}{}", node.state.status_reason);
     }
-    let error = core
-        .dispatch
-        .worker(node.id)
-        .map(|worker| worker.last_error);
+    let error = dispatch.worker(node.id).map(|worker| worker.last_error);
     match error.filter(|error| !error.is_empty()) {
         Some(error) => error,
         None => format!("not yet seen on {name}"),
     }
-}
-
-fn texts<T: ToString>(values: &[T]) -> Vec<String> {
-    values.iter().map(ToString::to_string).collect()
 }

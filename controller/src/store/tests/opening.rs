@@ -107,7 +107,8 @@ async fn an_older_store_is_brought_up() {
     fixture.store.close().await;
     let conn = Connection::open(fixture.dir.path().join(STORE_FILE)).expect("the file");
     conn.execute_batch(
-        "DROP TABLE audit; DROP TABLE tokens; DROP TABLE idempotency; DROP TABLE samples; \
+        "DROP TABLE events; DROP TABLE webhook_deliveries; DROP TABLE webhooks; \
+         ALTER TABLE peer_nodes DROP COLUMN online; DROP TABLE audit; DROP TABLE tokens; DROP TABLE idempotency; DROP TABLE samples; \
          PRAGMA user_version = 2",
     )
     .expect("the schema of version 2");

@@ -14,6 +14,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, service::Routes};
 use wgfleet_proto::v1::{
     self, audit_service_client::AuditServiceClient, audit_service_server::AuditServiceServer,
@@ -21,7 +22,7 @@ use wgfleet_proto::v1::{
     event_service_server::EventServiceServer, node_service_client::NodeServiceClient,
     node_service_server::NodeServiceServer, peer_service_client::PeerServiceClient,
     peer_service_server::PeerServiceServer, token_service_client::TokenServiceClient,
-    token_service_server::TokenServiceServer,
+    token_service_server::TokenServiceServer, webhook_service_server::WebhookServiceServer,
 };
 
 use super::{AccessLimits, SOURCE, hash_token};
@@ -29,10 +30,11 @@ use crate::{
     agent_client::WallClock,
     dispatch::{Dispatch, DispatchOptions},
     domain::labels::Labels,
-    events::EventBus,
+    events::EventLog,
     services::{
         Core, ServiceOptions, audit_service::Audit, dispatch_service::Workers,
         event_service::Events, nodes::Nodes, peers::Peers, status::wgfleet_code, tokens::Tokens,
+        webhooks::WebhooksService,
     },
     store::{
         NodeId, NodeStatus, Role, Store, StoreOptions, TokenId, UnmanagedPeers, WriteTx, agents,
@@ -40,6 +42,7 @@ use crate::{
         pools::{self, PoolSpec},
         tokens::{self, TokenRow},
     },
+    webhooks::Webhooks,
 };
 
 const NOW_S: i64 = 1_790_000_000;
@@ -65,9 +68,12 @@ impl World {
         let clock = WallClock::new(move || {
             Duration::from_secs(shown.load(Ordering::Relaxed).unsigned_abs())
         });
-        let events = EventBus::new(clock.clone());
+        let stop = CancellationToken::new();
+        let events = EventLog::new(store.clone(), clock.clone(), stop.clone());
+        tokio::spawn(events.clone().run());
+        let webhooks = Webhooks::new(store.clone(), events.clone(), clock.clone(), stop);
         let options = DispatchOptions::default();
-        let dispatch = Dispatch::start(store.clone(), events.clone(), clock.clone(), options);
+        let dispatch = Dispatch::start(store.clone(), clock.clone(), options);
         let dispatch = dispatch.await.expect("no workers");
         let options = ServiceOptions {
             apply_wait: Duration::from_millis(1),
@@ -80,7 +86,11 @@ impl World {
             .add_service(DispatchServiceServer::new(Workers::new(core.clone())))
             .add_service(EventServiceServer::new(Events::new(core.clone())))
             .add_service(TokenServiceServer::new(Tokens::new(core.clone())))
-            .add_service(AuditServiceServer::new(Audit::new(core.clone())));
+            .add_service(AuditServiceServer::new(Audit::new(core.clone())))
+            .add_service(WebhookServiceServer::new(WebhooksService::new(
+                core.clone(),
+                webhooks,
+            )));
         Self {
             core,
             routes,

@@ -264,9 +264,68 @@ async fn events_of_others_are_not_heard() {
         .peer("all", "ours", Some(teams.red[0]))
         .await
         .expect("made");
-    let event = stream.next().await.expect("an event").expect("no error");
+    let event = heard(&mut stream).await;
     let Some(Kind::PeerCreated(created)) = event.kind else {
         panic!("the first they hear of is {event:?}");
     };
     assert_eq!(created.peer.expect("a peer").id, ours.id);
+}
+
+/// The next event that is one, and not word of how far the stream is.
+async fn heard(stream: &mut tonic::Streaming<v1::Event>) -> v1::Event {
+    loop {
+        let event = stream.next().await.expect("an event").expect("no error");
+        if event.kind.is_some() {
+            return event;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_comes_back_is_told_of_nodes_that_were_theirs() {
+    let teams = Teams::new().await;
+    let world = &teams.world;
+    for (node, name) in [(teams.blue, "theirs"), (teams.red[1], "ours")] {
+        let peer = world.peer("all", name, Some(node)).await.expect("made");
+        let delete = v1::DeletePeerRequest {
+            id: peer.id,
+            ..Default::default()
+        };
+        world.peers().delete(by("all", delete)).await.expect("gone");
+        let delete = v1::DeleteNodeRequest {
+            id: node.to_string(),
+            peers: v1::DeletePeers::Forget.into(),
+            ..Default::default()
+        };
+        world.nodes().delete(by("all", delete)).await.expect("gone");
+    }
+    let last = world
+        .peer("all", "last", Some(teams.red[0]))
+        .await
+        .expect("made");
+    let mut client = EventServiceClient::new(world.routes.clone());
+    let since = WatchRequest {
+        after_id: "0".into(),
+        ..Default::default()
+    };
+    let stream = client.watch(by("red", since)).await;
+    let mut stream = stream.expect("a stream").into_inner();
+    let red = teams.red[1].to_string();
+    loop {
+        match heard(&mut stream).await.kind.expect("a kind") {
+            Kind::PeerCreated(it) => {
+                let peer = it.peer.expect("a peer");
+                if peer.id == last.id {
+                    panic!("the node that went was not told of");
+                }
+                assert_eq!(peer.node_id, red);
+            }
+            Kind::PeerDeleted(it) => assert_eq!(it.node_id, red),
+            Kind::NodeDeleted(it) => {
+                assert_eq!(it.node_id, red);
+                break;
+            }
+            other => panic!("{other:?} is not theirs to hear"),
+        }
+    }
 }

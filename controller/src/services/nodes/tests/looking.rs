@@ -3,11 +3,16 @@
 use futures_util::StreamExt as _;
 use v1::{
     dispatch_service_client::DispatchServiceClient, dispatch_service_server::DispatchServiceServer,
-    event::Kind, event_service_server::EventService as _, test_node_request::Target,
+    event::Kind, event_service_server::EventService, test_node_request::Target,
 };
 
 use super::*;
-use crate::services::{dispatch_service::Workers, event_service::Events};
+use crate::{
+    services::{
+        auth::TokensChanged, dispatch_service::Workers, event_service::Events as EventsService,
+    },
+    store::tokens,
+};
 
 async fn list(
     world: &World,
@@ -189,59 +194,115 @@ async fn workers_are_shown() {
     assert!(one.last_poll_at.is_some());
 }
 
+type Events = <EventsService as EventService>::WatchStream;
+
+/// The next event that tells anything.
+async fn told(events: &mut Events) -> v1::Event {
+    loop {
+        let next = tokio::time::timeout(Duration::from_secs(20), events.next());
+        let event = next.await.expect("an event in time").unwrap().unwrap();
+        if event.kind.is_some() {
+            return event;
+        }
+    }
+}
+
 #[tokio::test]
 async fn events_tell_of_one_node() {
     let (world, agent) = (World::new().await, Agent::start(SECRET, None).await);
-    let service = Events::new(world.core.clone());
-    let watch = |node_id: &str, after_id: &str| {
+    let service = EventsService::new(world.core.clone());
+    let watch = |node_id: &str, after_id: &str, kinds: &[&str]| {
         world.ask(v1::WatchRequest {
             node_id: node_id.into(),
             after_id: after_id.into(),
+            kinds: kinds.iter().map(ToString::to_string).collect(),
+            ..Default::default()
         })
     };
-    let mut all = service.watch(watch("", "")).await.unwrap().into_inner();
+    let mut all = service
+        .watch(watch("", "", &[]))
+        .await
+        .unwrap()
+        .into_inner();
+    let first = all.next().await.unwrap().unwrap();
+    assert_eq!((first.id.as_str(), first.kind), ("0", None));
     let node = world.node("node-1", &agent, "").await;
-    loop {
-        let event = all.next().await.unwrap().unwrap();
-        if let Some(Kind::NodeCreated(created)) = event.kind {
-            assert_eq!(created.node.unwrap().id, node.id);
-            break;
-        }
-    }
-    let mut one = service
-        .watch(watch(&node.id, ""))
+    let created = told(&mut all).await;
+    assert_eq!(
+        (created.id.as_str(), created.name.as_str()),
+        ("1", "node.created")
+    );
+    let Some(Kind::NodeCreated(it)) = created.kind else {
+        panic!("{created:?}");
+    };
+    assert_eq!(it.node.unwrap().id, node.id);
+    let online = told(&mut all).await;
+    assert_eq!(
+        (online.id.as_str(), online.name.as_str()),
+        ("2", "node.status")
+    );
+
+    let other = service
+        .watch(watch(&NodeId::generate().to_string(), "0", &[]))
+        .await;
+    let mut other = other.unwrap().into_inner();
+    let mut gone = service
+        .watch(watch(&node.id, "0", &["node.deleted"]))
         .await
         .unwrap()
         .into_inner();
     world
-        .core
-        .events
-        .publish(Kind::NodeDeleted(v1::NodeDeleted {
-            node_id: "other".into(),
-        }));
-    world
         .delete(&node.id, v1::DeletePeers::Refuse)
         .await
         .unwrap();
-    let event = one.next().await.unwrap().unwrap();
+    let event = told(&mut gone).await;
     assert!(matches!(event.kind, Some(Kind::NodeDeleted(it)) if it.node_id == node.id));
-    let too_old = service.watch(watch("", "1")).await.map(drop);
+    assert!(other.next().await.unwrap().unwrap().kind.is_none());
+    let never = tokio::time::timeout(Duration::from_millis(50), other.next()).await;
+    assert!(never.is_err(), "nothing of another node");
+
+    let refused = |request| async { service.watch(request).await.map(drop) };
+    let too_old = refused(watch("", "999", &[])).await;
     assert_refused(too_old, Code::OutOfRange, "event_too_old");
+    for no_id in ["-1", "x", "99999999999999999999"] {
+        let no_id = refused(watch("", no_id, &[])).await;
+        assert_refused(no_id, Code::InvalidArgument, "invalid_field");
+    }
+    let unknown = refused(watch("", "", &["node.gone"])).await;
+    assert_refused(unknown, Code::InvalidArgument, "invalid_field");
 }
 
 #[tokio::test]
-async fn a_slow_listener_is_cut_off() {
+async fn a_stream_ends_when_its_token_is_revoked() {
     let world = World::new().await;
-    let service = Events::new(world.core.clone());
+    let service = EventsService::new(world.core.clone());
     let request = world.ask(v1::WatchRequest::default());
-    let mut slow = service.watch(request).await.unwrap().into_inner();
-    for _ in 0..5000 {
-        world
-            .core
-            .events
-            .publish(Kind::NodeDeleted(v1::NodeDeleted::default()));
+    let mut stream = service.watch(request).await.unwrap().into_inner();
+    assert!(stream.next().await.unwrap().is_ok());
+    let changed = TokensChanged(world.core.access.clone());
+    let revoke = world.core.store.write(|tx| {
+        let token = tokens::list(tx)?.remove(0);
+        tokens::revoke(tx, token.id, 2)?;
+        Ok(changed)
+    });
+    drop(revoke.await.unwrap());
+    let end = tokio::time::timeout(Duration::from_secs(20), stream.next());
+    let end = end.await.expect("it ends in time").unwrap();
+    assert_refused(end, Code::Unauthenticated, "unauthenticated");
+    assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn there_are_only_so_many_readers() {
+    let world = World::new().await;
+    let service = EventsService::new(world.core.clone());
+    let mut places = Vec::new();
+    while let Some(place) = world.core.events.admit() {
+        places.push(place);
     }
-    let cut_off = slow.next().await.unwrap();
-    assert_refused(cut_off, Code::ResourceExhausted, "too_slow");
-    assert!(slow.next().await.is_none());
+    let refused = service.watch(world.ask(v1::WatchRequest::default())).await;
+    assert_refused(refused.map(drop), Code::Unavailable, "too_many_streams");
+    places.pop();
+    let request = world.ask(v1::WatchRequest::default());
+    assert!(service.watch(request).await.is_ok());
 }

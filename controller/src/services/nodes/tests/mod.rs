@@ -10,6 +10,7 @@ mod rotating;
 use std::{sync::Arc, time::Duration};
 
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Status};
 use wgfleet_proto::v1::{
     self, CreateNodeRequest, node_service_client::NodeServiceClient,
@@ -22,7 +23,7 @@ use super::Nodes;
 use crate::{
     agent_client::WallClock,
     dispatch::{Dispatch, DispatchOptions},
-    events::EventBus,
+    events::EventLog,
     services::{
         Core, ServiceOptions,
         auth::{ADMIN_TOKEN_FILE, ensure_admin_token},
@@ -53,12 +54,13 @@ impl World {
         let store = Store::open(&StoreOptions::new(dir.path()), 1).unwrap();
         ensure_admin_token(&store, dir.path(), 1).await.unwrap();
         let token = std::fs::read_to_string(dir.path().join(ADMIN_TOKEN_FILE)).unwrap();
-        let events = EventBus::new(clock.clone());
+        let events = EventLog::new(store.clone(), clock.clone(), CancellationToken::new());
+        tokio::spawn(events.clone().run());
         let options = DispatchOptions {
             poll_interval: Duration::from_millis(100),
             ..DispatchOptions::default()
         };
-        let dispatch = Dispatch::start(store.clone(), events.clone(), clock.clone(), options)
+        let dispatch = Dispatch::start(store.clone(), clock.clone(), options)
             .await
             .unwrap();
         let options = ServiceOptions {

@@ -9,6 +9,7 @@ mod repeating;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Status};
 use wgfleet_proto::v1::{
     CreatePeerRequest, Peer, PresharedKeyChoice, UpdatePeerRequest, peer_service_client,
@@ -20,7 +21,7 @@ use super::{Core, Peers};
 use crate::{
     agent_client::WallClock,
     dispatch::{Dispatch, DispatchOptions},
-    events::EventBus,
+    events::EventLog,
     services::{
         ServiceOptions, auth,
         status::{wgfleet_code, wgfleet_field},
@@ -67,9 +68,10 @@ impl Fixture {
         let dir = tempfile::tempdir().expect("a directory");
         let store = Store::open(&StoreOptions::new(dir.path()), NOW_S).expect("a new store");
         let clock = WallClock::new(|| Duration::from_secs(NOW_S.unsigned_abs()));
-        let events = EventBus::new(clock.clone());
+        let events = EventLog::new(store.clone(), clock.clone(), CancellationToken::new());
+        tokio::spawn(events.clone().run());
         let options = DispatchOptions::default();
-        let dispatch = Dispatch::start(store.clone(), events.clone(), clock.clone(), options);
+        let dispatch = Dispatch::start(store.clone(), clock.clone(), options);
         let dispatch = dispatch.await.expect("no workers");
         let options = ServiceOptions {
             apply_wait: Duration::from_millis(1),
