@@ -16,15 +16,20 @@ const STEP: u32 = 1000;
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Forgets old events for as long as it is polled.
+/// Forgets old events for as long as it is polled. Not at once: a start has other things to write.
 pub(super) async fn keep(store: &Store, clock: &WallClock) {
     loop {
-        match step(store, clock).await {
-            Ok(forgotten) if forgotten == STEP as usize => continue,
-            Ok(_) | Err(StoreError::Closed) => {}
-            Err(error) => tracing::warn!(%error, "old events could not be removed"),
-        }
         tokio::time::sleep(INTERVAL).await;
+        loop {
+            match step(store, clock).await {
+                Ok(forgotten) if forgotten == STEP as usize => {}
+                Ok(_) | Err(StoreError::Closed) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "old events could not be removed");
+                    break;
+                }
+            }
+        }
     }
 }
 
