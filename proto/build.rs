@@ -2,7 +2,7 @@
 
 use std::{error::Error, path::Path};
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "wgfleet/v1/common.proto",
     "wgfleet/v1/nodes.proto",
     "wgfleet/v1/peers.proto",
@@ -11,6 +11,7 @@ const FILES: [&str; 8] = [
     "wgfleet/v1/tokens.proto",
     "wgfleet/v1/audit.proto",
     "wgfleet/v1/webhooks.proto",
+    "wgfleet/v1/history.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

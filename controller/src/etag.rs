@@ -45,6 +45,9 @@ pub fn of_peer(peer: &Peer) -> String {
     declared.tx_bytes = 0;
     declared.rx_bytes_total = 0;
     declared.tx_bytes_total = 0;
+    declared.state = 0;
+    declared.quota_used_bytes = None;
+    declared.quota_resets_at = None;
     declared.etag.clear();
     hash(&declared)
 }
@@ -53,4 +56,34 @@ fn hash(declared: &impl Message) -> String {
     let digest = digest::digest(&digest::SHA256, &declared.encode_to_vec());
     let hex = |byte: &u8| format!("{byte:02x}");
     digest.as_ref()[..TAG_BYTES].iter().map(hex).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_time_and_traffic_change_of_a_quota_is_not_declared() {
+        let declared = Peer {
+            quota_bytes: Some(1000),
+            quota_period: Some(2),
+            expires_at: Some(100),
+            ..Peer::default()
+        };
+        let mut seen = declared.clone();
+        seen.state = 1;
+        seen.quota_used_bytes = Some(999);
+        seen.quota_resets_at = Some(200);
+        assert_eq!(of_peer(&seen), of_peer(&declared));
+        let changes: [fn(&mut Peer); 3] = [
+            |peer| peer.quota_bytes = Some(1001),
+            |peer| peer.quota_period = Some(3),
+            |peer| peer.expires_at = Some(101),
+        ];
+        for change in changes {
+            let mut other = declared.clone();
+            change(&mut other);
+            assert_ne!(of_peer(&other), of_peer(&declared));
+        }
+    }
 }

@@ -16,6 +16,7 @@ pub mod etag;
 pub mod events;
 pub mod facade;
 pub mod failpoint;
+pub mod history;
 pub mod metrics;
 pub mod run;
 pub mod services;

@@ -14,8 +14,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use wgfleet_proto::v1::{
     audit_service_server::AuditServiceServer, event_service_server::EventServiceServer,
-    node_service_server::NodeServiceServer, token_service_server::TokenServiceServer,
-    webhook_service_server::WebhookServiceServer,
+    history_service_server::HistoryServiceServer, node_service_server::NodeServiceServer,
+    token_service_server::TokenServiceServer, webhook_service_server::WebhookServiceServer,
 };
 
 use self::grpc::{GrpcError, GrpcListener};
@@ -25,12 +25,15 @@ use crate::{
     dispatch::{Dispatch, DispatchOptions},
     events::EventLog,
     facade::{self, BindError, Listener, Readiness, Server},
+    history,
     metrics::{self, Metrics},
     services::{
         Core, ServiceOptions,
         audit_service::Audit,
         auth::{AdminTokenError, ensure_admin_token},
         event_service::Events,
+        history::History,
+        lapses,
         nodes::Nodes,
         peers::Peers,
         tokens::Tokens,
@@ -183,6 +186,13 @@ async fn run_on(
     }
 
     parts.spawn(housekeeping::run(Arc::clone(&core), stop.clone()));
+    parts.spawn(lapses::keep(Arc::clone(&core), stop.clone()));
+    parts.spawn(history::keep(
+        core.store.clone(),
+        core.dispatch.clone(),
+        core.clock.clone(),
+        stop.clone(),
+    ));
 
     // Last: whoever waits for this line finds everything there.
     tracing::info!("listening on {}", listener.url()?);
@@ -259,6 +269,7 @@ fn router(core: &Arc<Core>, webhooks: &Webhooks, metrics: Metrics) -> axum::Rout
             EventServiceServer::new(Events::new(Arc::clone(core))),
             WebhookServiceServer::new(WebhooksService::new(Arc::clone(core), webhooks.clone())),
         ),
+        HistoryServiceServer::new(History::new(Arc::clone(core))),
         readiness(core.store.clone()),
         metrics,
     )

@@ -28,6 +28,7 @@ use crate::{
         agents::{self, Slot},
         generation, node_status,
         nodes::NodeRow,
+        peer_nodes::DesiredPeer,
     },
 };
 
@@ -169,6 +170,7 @@ impl Worker {
             if round == 1 {
                 self.tell_presence(&desired).await?;
             }
+            self.charge_quotas(&desired).await?;
             let (plan, consent) = self.compare(&desired, allowed);
             if self.adopt(&desired, &plan, consent).await? {
                 continue;
@@ -213,6 +215,32 @@ impl Worker {
         self.observation.keep_only(&declared);
         self.recorded.retain(|key, _| declared.contains(key));
         Ok(desired)
+    }
+
+    /// Writes down what peers have moved that have used up their quota by now, and tells whoever
+    /// disables them. Others are written down at the next checkpoint.
+    async fn charge_quotas(&mut self, desired: &Desired) -> Result<(), StoreError> {
+        let now_s = unix_s(&self.shared.clock);
+        let used_up = |peer: &&DesiredPeer| {
+            let unsaved = self.observation.unsaved(&peer.public_key);
+            let quota = peer.quota.map(|quota| quota.charged(unsaved, now_s));
+            peer.enabled && quota.is_some_and(|quota| quota.is_used_up())
+        };
+        let keys: Vec<PublicKey> = desired
+            .peers
+            .iter()
+            .filter(used_up)
+            .map(|peer| peer.public_key)
+            .collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let seen = self.observed.load_full();
+        self.observation
+            .save(&self.shared.store, self.node, &seen, &keys)
+            .await?;
+        self.shared.used_up.notify_one();
+        Ok(())
     }
 
     fn compare(&self, desired: &Desired, allowed: Option<Consent>) -> (Plan, Consent) {

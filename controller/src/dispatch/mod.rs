@@ -15,6 +15,8 @@ mod poll;
 mod presence;
 mod record;
 mod send;
+mod summary;
+mod tally;
 mod worker;
 
 use std::{
@@ -24,18 +26,24 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wire_contract::{AllowedIp, PublicKey};
 
 use crate::{
     agent_client::WallClock,
-    domain::plan::{Consent, Plan},
+    domain::{
+        counters::Traffic,
+        plan::{Consent, Plan},
+    },
     metrics::Metrics,
-    store::{NodeId, Store, StoreError, events, meta, node_status, nodes},
+    store::{NodeId, Store, StoreError, events, meta, node_status, nodes, samples},
 };
 
 use clients::Clients;
+pub use summary::Summary;
+pub use tally::Gained;
+use tally::Tally;
 use worker::{Command, Worker, WorkerHandle};
 
 /// A store that no controller has worked with for longer must not remove what nobody declared
@@ -88,6 +96,11 @@ struct Shared {
     metrics: Metrics,
     clients: Clients,
     dumps: Semaphore,
+    /// Whose turn it is to write a checkpoint.
+    checkpoints: Semaphore,
+    /// A peer has used up its quota.
+    used_up: Notify,
+    tallies: Mutex<HashMap<NodeId, Arc<Tally>>>,
     workers: Mutex<HashMap<NodeId, WorkerHandle>>,
 }
 
@@ -101,6 +114,24 @@ impl Shared {
     fn workers(&self) -> MutexGuard<'_, HashMap<NodeId, WorkerHandle>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn tallies(&self) -> MutexGuard<'_, HashMap<NodeId, Arc<Tally>>> {
+        self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The node's tally, from what its samples add up to when it has none yet.
+    async fn tally(&self, node: NodeId) -> Result<Arc<Tally>, StoreError> {
+        if let Some(known) = self.tallies().get(&node) {
+            return Ok(Arc::clone(known));
+        }
+        let read = move |conn: &_| samples::marks(conn, node);
+        let sampled = self.store.read(read).await?.sampled;
+        let mut tallies = self.tallies();
+        let tally = tallies
+            .entry(node)
+            .or_insert_with(|| Arc::new(Tally::new(sampled)));
+        Ok(Arc::clone(tally))
+    }
 }
 
 /// A node's peers as its last dump showed them.
@@ -110,8 +141,10 @@ pub struct ObservedNode {
     pub peers: HashMap<PublicKey, ObservedPeer>,
     /// Declared peers that are not on the interface now, with the totals they left with.
     pub absent: HashMap<PublicKey, ObservedPeer>,
-    /// When the dump was read, Unix seconds.
+    /// When the dump was read, Unix seconds; 0 before the first one.
     pub at_s: i64,
+    /// All of it together.
+    pub summary: Summary,
 }
 
 impl ObservedNode {
@@ -141,6 +174,17 @@ pub struct ObservedPeer {
     pub rx_bytes_total: u64,
     /// Over all resets.
     pub tx_bytes_total: u64,
+}
+
+impl ObservedPeer {
+    /// What it has moved over all resets.
+    #[must_use]
+    pub const fn total(&self) -> Traffic {
+        Traffic {
+            rx_bytes: self.rx_bytes_total,
+            tx_bytes: self.tx_bytes_total,
+        }
+    }
 }
 
 /// What a worker does now.
@@ -242,6 +286,9 @@ impl Dispatch {
             metrics: options.metrics.clone(),
             options,
             dumps: Semaphore::new(DUMPS_AT_ONCE),
+            checkpoints: Semaphore::new(1),
+            used_up: Notify::new(),
+            tallies: Mutex::default(),
             workers: Mutex::default(),
         });
         let dispatch = Self(Arc::new(Inner {
@@ -351,6 +398,33 @@ impl Dispatch {
     #[must_use]
     pub fn seen(&self, node: NodeId) -> Option<Arc<node_status::NodeState>> {
         self.workers().get(&node).map(WorkerHandle::seen)
+    }
+
+    /// Takes what nodes have moved since the last time and is not in their history yet. What can't be
+    /// written comes back by [`put_back_gained`](Self::put_back_gained).
+    #[must_use]
+    pub fn take_gained(&self) -> Vec<(NodeId, Gained)> {
+        let workers: Vec<NodeId> = self.workers().keys().copied().collect();
+        let mut tallies = self.0.shared.tallies();
+        // Nobody counts any more for a node that is gone.
+        tallies.retain(|node, _| workers.contains(node));
+        let take = |(node, tally): (&NodeId, &Arc<Tally>)| (*node, tally.take());
+        tallies.iter().map(take).collect()
+    }
+
+    /// Lets wait again what could not be written.
+    pub fn put_back_gained(&self, gained: &[(NodeId, Gained)]) {
+        let tallies = self.0.shared.tallies();
+        for (node, gained) in gained {
+            if let Some(tally) = tallies.get(node) {
+                tally.put_back(gained);
+            }
+        }
+    }
+
+    /// Resolves when a worker saw that a peer has used up its quota, and has written that down.
+    pub async fn quota_used_up(&self) {
+        self.0.shared.used_up.notified().await;
     }
 
     async fn ask<T>(

@@ -5,26 +5,66 @@ use std::{
     sync::Arc,
 };
 
+use tokio::{sync::Semaphore, time::Instant};
 use wire_contract::{
     PublicKey,
     dto::{Device, DumpPeer},
 };
 
-use super::{ObservedNode, ObservedPeer};
+use super::{
+    ObservedNode, ObservedPeer,
+    summary::{Gains, Summary},
+    tally::Tally,
+};
 use crate::{
     domain::{
         counters::{Epoch, Totals, Traffic},
         presence::peer_online,
+        spread::LONGEST_MS,
     },
-    store::{NodeId, Store, StoreError, counters, counters::CounterRow},
+    store::{
+        NodeId, Store, StoreError,
+        counters::{self, CounterRow},
+        samples,
+    },
 };
 
+/// Peers in one write: few enough that the others who want to write hardly wait.
+const CHUNK: usize = 500;
+
 /// Totals of all peers of one node.
-#[derive(Default)]
 pub(super) struct Observation {
-    totals: HashMap<PublicKey, Totals>,
-    /// Changed since the last checkpoint.
+    entries: HashMap<PublicKey, Entry>,
+    tally: Arc<Tally>,
+    /// How far the node's traffic was counted when `entries` were read from the store.
+    checkpoint: Traffic,
+    /// The last good dump of this worker.
+    last: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Entry {
+    totals: Totals,
+    /// The total of the last checkpoint.
+    saved: Traffic,
+    /// Another total than that of the last checkpoint.
     changed: bool,
+    /// Since the last checkpoint.
+    online_ms: u64,
+}
+
+/// When a dump was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) unix_ms: i64,
+    /// To tell how long ago something was, whatever happened to the clock.
+    pub(super) instant: Instant,
+}
+
+impl Moment {
+    pub(super) const fn unix_s(self) -> i64 {
+        self.unix_ms.div_euclid(1000)
+    }
 }
 
 impl Observation {
@@ -32,25 +72,30 @@ impl Observation {
     pub(super) async fn load(
         store: &Store,
         node: NodeId,
+        tally: Arc<Tally>,
     ) -> Result<(Self, ObservedNode), StoreError> {
-        let rows = store.read(move |conn| counters::list(conn, node)).await?;
+        let read = move |conn: &_| {
+            let marks = samples::marks(conn, node)?;
+            Ok((counters::list(conn, node)?, marks.checkpoint))
+        };
+        let (rows, checkpoint) = store.read(read).await?;
         let mut peers = HashMap::new();
-        let mut totals = HashMap::new();
+        let mut entries = HashMap::new();
         for row in rows {
             peers.insert(row.public_key, observed_of(&row));
-            totals.insert(row.public_key, totals_of(&row));
+            entries.insert(row.public_key, Entry::of(&row));
         }
-        Ok((
-            Self {
-                totals,
-                changed: false,
-            },
-            ObservedNode {
-                peers,
-                absent: HashMap::new(),
-                at_s: 0,
-            },
-        ))
+        let observation = Self {
+            entries,
+            tally,
+            checkpoint,
+            last: None,
+        };
+        let observed = ObservedNode {
+            peers,
+            ..ObservedNode::default()
+        };
+        Ok((observation, observed))
     }
 
     /// Takes in a dump.
@@ -58,65 +103,157 @@ impl Observation {
         &mut self,
         dump: &[DumpPeer],
         device: Option<&Device>,
-        now_s: i64,
+        now: Moment,
         window_s: u32,
     ) -> Arc<ObservedNode> {
         let epoch = device.map(|device| Epoch {
             boot_id: device.boot_id.clone(),
             ifindex: device.ifindex,
         });
+        let now_s = now.unix_s();
+        let elapsed = self.last.map(|last| now.instant.duration_since(last));
+        let mut gains = Gains::new(elapsed);
         let mut peers = HashMap::with_capacity(dump.len());
         for peer in dump {
-            let now = Traffic {
+            let counters = Traffic {
                 rx_bytes: peer.transfer_rx,
                 tx_bytes: peer.transfer_tx,
             };
-            let totals = self.totals.entry(peer.public_key).or_default();
-            let added = totals.observe(epoch.as_ref(), now);
-            self.changed |= added != Traffic::default();
-            peers.insert(peer.public_key, observed(peer, totals, now_s, window_s));
+            let known = self.entries.contains_key(&peer.public_key);
+            let entry = self.entries.entry(peer.public_key).or_default();
+            let added = entry.totals.observe(epoch.as_ref(), counters);
+            entry.changed |= added != Traffic::default();
+            let seen = observed(peer, &entry.totals, now_s, window_s);
+            if seen.online {
+                entry.online_ms += gains.elapsed_ms().min(LONGEST_MS.unsigned_abs());
+            }
+            // What a peer nobody knew had moved before the first look is no traffic of now.
+            if known || elapsed.is_some() {
+                gains.add(peer.public_key, added, seen.online);
+            } else {
+                gains.add(peer.public_key, Traffic::default(), seen.online);
+            }
+            peers.insert(peer.public_key, seen);
         }
         let mut absent = HashMap::new();
-        for (key, totals) in &mut self.totals {
+        for (key, entry) in &mut self.entries {
             if !peers.contains_key(key) {
-                totals.observe_absent();
-                absent.insert(*key, gone(totals));
+                entry.totals.observe_absent();
+                absent.insert(*key, gone(&entry.totals));
             }
         }
+        self.count(&gains, now);
+        self.last = Some(now.instant);
         Arc::new(ObservedNode {
             peers,
             absent,
             at_s: now_s,
+            summary: Summary::from(gains),
         })
+    }
+
+    /// Hands on what the node has moved since the last dump. The first one shows all that was moved
+    /// since the checkpoint the totals were read from: some of it was counted before, or, if the
+    /// program ended in between, some was in the checkpoint and not yet counted.
+    fn count(&self, gains: &Gains, now: Moment) {
+        let mut gained = gains.traffic();
+        if self.last.is_none() {
+            let reached = self.checkpoint.saturating_add(gained);
+            gained = reached.saturating_sub(self.tally.total());
+        }
+        let elapsed_ms = i64::try_from(gains.elapsed_ms()).unwrap_or(i64::MAX);
+        let from_ms = now.unix_ms.saturating_sub(elapsed_ms);
+        self.tally.count(from_ms, now.unix_ms, gained);
+    }
+
+    /// What a peer has moved since the last checkpoint.
+    pub(super) fn unsaved(&self, key: &PublicKey) -> u64 {
+        let since = |entry: &Entry| entry.totals.total.saturating_sub(entry.saved).sum();
+        self.entries.get(key).map_or(0, since)
     }
 
     /// Forgets keys that are not declared any more and not on the interface either.
     pub(super) fn keep_only(&mut self, declared: &HashSet<PublicKey>) {
-        let here = |totals: &Totals| totals.last != Traffic::default();
-        self.totals
-            .retain(|key, totals| declared.contains(key) || here(totals));
+        let here = |entry: &Entry| entry.totals.last != Traffic::default();
+        self.entries
+            .retain(|key, entry| declared.contains(key) || here(entry));
     }
 
-    /// Writes what changed since the last time.
+    /// Writes what changed since the last time: a few peers at once, and one worker after the other
+    /// (`turn`), so that nobody waits long for the store.
     pub(super) async fn checkpoint(
         &mut self,
         store: &Store,
         node: NodeId,
         seen: &ObservedNode,
+        turn: &Semaphore,
     ) -> Result<(), StoreError> {
-        if !std::mem::take(&mut self.changed) {
+        let total = self.tally.total();
+        let due = |entry: &Entry| entry.changed || entry.online_ms > 0;
+        let due = self.entries.iter().filter(|(_, entry)| due(entry));
+        let due: Vec<_> = due.map(|(key, _)| *key).collect();
+        if due.is_empty() || seen.at_s == 0 {
             return Ok(());
         }
-        let rows: Vec<_> = seen
-            .peers
-            .iter()
-            .filter_map(|(key, peer)| Some(row(*key, peer, self.totals.get(key)?, seen.at_s)))
-            .collect();
-        let written = store
-            .write(move |tx| rows.iter().try_for_each(|row| counters::put(tx, node, row)))
-            .await;
-        self.changed |= written.is_err();
-        written
+        for keys in due.chunks(CHUNK) {
+            let _turn = turn.acquire().await.expect("never closed");
+            self.save(store, node, seen, keys).await?;
+        }
+        store
+            .write(move |tx| samples::mark_checkpoint(tx, node, total))
+            .await?;
+        self.checkpoint = total;
+        Ok(())
+    }
+
+    /// Writes these peers as they are.
+    pub(super) async fn save(
+        &mut self,
+        store: &Store,
+        node: NodeId,
+        seen: &ObservedNode,
+        keys: &[PublicKey],
+    ) -> Result<(), StoreError> {
+        let row = |key: &PublicKey| {
+            let entry = self.entries.get(key)?;
+            let online_s = u32::try_from(entry.online_ms / 1000).unwrap_or(u32::MAX);
+            Some((row(*key, seen, &entry.totals), online_s))
+        };
+        let rows: Vec<_> = keys.iter().filter_map(row).collect();
+        let written = rows.clone();
+        store
+            .write(move |tx| {
+                rows.iter()
+                    .try_for_each(|(row, online_s)| counters::checkpoint(tx, node, row, *online_s))
+            })
+            .await?;
+        for (row, online_s) in written {
+            if let Some(entry) = self.entries.get_mut(&row.public_key) {
+                entry.saved = total_of(&row);
+                entry.changed = entry.totals.total != entry.saved;
+                entry.online_ms -= u64::from(online_s) * 1000;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    fn of(row: &CounterRow) -> Self {
+        let epoch = row.boot_id.clone().zip(row.ifindex);
+        let totals = Totals {
+            total: total_of(row),
+            last: Traffic {
+                rx_bytes: row.rx_bytes,
+                tx_bytes: row.tx_bytes,
+            },
+            epoch: epoch.map(|(boot_id, ifindex)| Epoch { boot_id, ifindex }),
+        };
+        Self {
+            totals,
+            saved: total_of(row),
+            ..Self::default()
+        }
     }
 }
 
@@ -141,7 +278,9 @@ fn gone(totals: &Totals) -> ObservedPeer {
     }
 }
 
-fn row(key: PublicKey, peer: &ObservedPeer, totals: &Totals, at_s: i64) -> CounterRow {
+fn row(key: PublicKey, seen: &ObservedNode, totals: &Totals) -> CounterRow {
+    let peer = seen.peers.get(&key);
+    let endpoint = peer.and_then(|peer| peer.endpoint);
     CounterRow {
         public_key: key,
         rx_bytes_total: totals.total.rx_bytes,
@@ -150,24 +289,16 @@ fn row(key: PublicKey, peer: &ObservedPeer, totals: &Totals, at_s: i64) -> Count
         tx_bytes: totals.last.tx_bytes,
         boot_id: totals.epoch.as_ref().map(|epoch| epoch.boot_id.clone()),
         ifindex: totals.epoch.as_ref().map(|epoch| epoch.ifindex),
-        endpoint: peer.endpoint.map(|endpoint| endpoint.to_string()),
-        latest_handshake: peer.latest_handshake,
-        observed_at: at_s,
+        endpoint: endpoint.map(|endpoint| endpoint.to_string()),
+        latest_handshake: peer.map_or(0, |peer| peer.latest_handshake),
+        observed_at: seen.at_s,
     }
 }
 
-fn totals_of(row: &CounterRow) -> Totals {
-    let epoch = row.boot_id.clone().zip(row.ifindex);
-    Totals {
-        total: Traffic {
-            rx_bytes: row.rx_bytes_total,
-            tx_bytes: row.tx_bytes_total,
-        },
-        last: Traffic {
-            rx_bytes: row.rx_bytes,
-            tx_bytes: row.tx_bytes,
-        },
-        epoch: epoch.map(|(boot_id, ifindex)| Epoch { boot_id, ifindex }),
+const fn total_of(row: &CounterRow) -> Traffic {
+    Traffic {
+        rx_bytes: row.rx_bytes_total,
+        tx_bytes: row.tx_bytes_total,
     }
 }
 

@@ -8,9 +8,13 @@ use std::{
 use wgfleet_proto::v1::{self, event::Kind};
 use wire_contract::{PublicKey, signing::WINDOW};
 
-use super::{ObservedNode, desired::Desired, poll::Seen, send::Sent, unix_s, worker::Worker};
+use super::{
+    ObservedNode, ObservedPeer, desired::Desired, observation::Moment, poll::Seen, send::Sent,
+    unix_s, worker::Worker,
+};
 use crate::{
     domain::{
+        counters::Traffic,
         plan::{Consent, Plan, UnmanagedPolicy},
         status::{NodeState, Poll},
     },
@@ -18,7 +22,7 @@ use crate::{
     store::{
         self, NodeId, NodeStatus, PeerId, StoreError, SyncState, WriteTx, allocations,
         audit::{self, AuditEntry},
-        generation, moves, node_status,
+        counters, generation, moves, node_status,
         nodes::{self, NodeRow},
         peer_nodes::{self, Placement},
         peers::{self, NewPeer, PeerSettings},
@@ -57,7 +61,7 @@ impl Worker {
         row.status_reason.clone_from(&self.state.reason);
         row.status_since = self.state.since_ms / 1000;
         if let Some(seen) = seen {
-            self.take_in(seen, &mut row, now_s);
+            self.take_in(seen, &mut row);
         }
         self.seen.store(Arc::new(row));
         self.update_view(|view| view.last_poll_at_s = Some(now_s));
@@ -99,7 +103,12 @@ impl Worker {
         write.await
     }
 
-    fn take_in(&mut self, seen: &Seen, row: &mut store::node_status::NodeState, now_s: i64) {
+    fn take_in(&mut self, seen: &Seen, row: &mut store::node_status::NodeState) {
+        let now = Moment {
+            unix_ms: i64::try_from(self.shared.clock.now().as_millis()).unwrap_or(i64::MAX),
+            instant: tokio::time::Instant::now(),
+        };
+        let now_s = now.unix_s();
         row.last_seen = Some(now_s);
         row.latency_ms = Some(u32::try_from(seen.latency.as_millis()).unwrap_or(u32::MAX));
         row.version = Some(seen.health.version.clone());
@@ -112,7 +121,7 @@ impl Worker {
             u32::try_from(self.shared.options.online_window.as_secs()).unwrap_or(u32::MAX);
         let observed = self
             .observation
-            .observe(&seen.peers, seen.device.as_ref(), now_s, window_s);
+            .observe(&seen.peers, seen.device.as_ref(), now, window_s);
         self.observed.store(observed);
     }
 
@@ -357,6 +366,12 @@ fn adopt_one(
             generation,
         },
     )?;
+    let now = Traffic {
+        rx_bytes: found.transfer_rx,
+        tx_bytes: found.transfer_tx,
+    };
+    let moved = seen.peer(&key).map_or(now, ObservedPeer::total);
+    counters::begin(tx, node, &key, moved, now, now_s)?;
     audit::append(
         tx,
         &AuditEntry {
@@ -376,7 +391,7 @@ fn adopt_one(
         reason: NOT_COMPARED.into(),
     };
     let seen = seen.peer(&key).cloned().unwrap_or_default();
-    let peer = Some(events::shown_peer(row, sync, &seen));
+    let peer = Some(events::shown_peer(row, sync, &seen, now_s));
     events::record(tx, now_s, Kind::PeerCreated(v1::PeerCreated { peer })).map(drop)
 }
 

@@ -131,7 +131,10 @@ impl Worker {
             .store
             .read(move |conn| tombstones::doubts(conn, node));
         let written = Written::restored(doubts.await?);
-        let (observation, observed) = Observation::load(&shared.store, node).await?;
+        let (observation, observed) = {
+            let tally = shared.tally(node).await?;
+            Observation::load(&shared.store, node, tally).await?
+        };
         Ok(Some(Self {
             client,
             observed: Arc::new(ArcSwap::from_pointee(observed)),
@@ -144,7 +147,7 @@ impl Worker {
             recorded: HashMap::new(),
             failures: 0,
             retry_at: None,
-            next_checkpoint: Instant::now() + CHECKPOINT,
+            next_checkpoint: Instant::now() + first_checkpoint(node),
             node,
             row,
             shared,
@@ -176,9 +179,10 @@ impl Worker {
             }
         }
         let seen = self.observed.load_full();
+        let (store, turn) = (&self.shared.store, &self.shared.checkpoints);
         let saved = self
             .observation
-            .checkpoint(&self.shared.store, self.node, &seen)
+            .checkpoint(store, self.node, &seen, turn)
             .await;
         if let Err(error) = saved {
             tracing::warn!(node = %self.row.settings.name, %error, "the last checkpoint is missing");
@@ -212,9 +216,10 @@ impl Worker {
         }
         self.next_checkpoint = Instant::now() + CHECKPOINT;
         let seen = self.observed.load_full();
+        let (store, turn) = (&self.shared.store, &self.shared.checkpoints);
         let counters = self
             .observation
-            .checkpoint(&self.shared.store, self.node, &seen)
+            .checkpoint(store, self.node, &seen, turn)
             .await;
         if let Err(error) = counters.and(self.save_state().await) {
             tracing::warn!(node = %self.row.settings.name, %error, "a checkpoint is missing");
@@ -239,6 +244,12 @@ enum Turn {
         /// When it should have begun.
         due: Instant,
     },
+}
+
+/// Spread, so that workers that began together don't all write together ever after.
+fn first_checkpoint(node: NodeId) -> Duration {
+    let number = node.as_uuid().as_u128() % u128::from(CHECKPOINT.as_secs());
+    Duration::from_secs(u64::try_from(number).unwrap_or(0))
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -32,11 +32,28 @@ impl Traffic {
         })
     }
 
-    fn saturating_add(self, more: Self) -> Self {
+    /// Both, or the most there is.
+    #[must_use]
+    pub const fn saturating_add(self, more: Self) -> Self {
         Self {
             rx_bytes: self.rx_bytes.saturating_add(more.rx_bytes),
             tx_bytes: self.tx_bytes.saturating_add(more.tx_bytes),
         }
+    }
+
+    /// What is left, or nothing.
+    #[must_use]
+    pub const fn saturating_sub(self, less: Self) -> Self {
+        Self {
+            rx_bytes: self.rx_bytes.saturating_sub(less.rx_bytes),
+            tx_bytes: self.tx_bytes.saturating_sub(less.tx_bytes),
+        }
+    }
+
+    /// Received and sent together.
+    #[must_use]
+    pub const fn sum(self) -> u64 {
+        self.rx_bytes.saturating_add(self.tx_bytes)
     }
 }
 

@@ -8,10 +8,14 @@
 
 pub mod allocation;
 pub mod backoff;
+pub mod calendar;
 pub mod counters;
 pub mod labels;
 pub mod name;
+pub mod period;
 pub mod placement;
 pub mod plan;
 pub mod presence;
+pub mod quota;
+pub mod spread;
 pub mod status;

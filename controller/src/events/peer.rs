@@ -1,13 +1,22 @@
 //! A peer as callers and events show it.
 
-use wgfleet_proto::v1::{Peer, Sync};
+use wgfleet_proto::v1::{self, Peer, PeerState, Sync};
 
-use crate::{dispatch::ObservedPeer, etag, store::peers::PeerRow};
+use crate::{
+    dispatch::ObservedPeer,
+    domain::period::QuotaPeriod,
+    etag,
+    store::{peer_list::Admission, peers::PeerRow},
+};
 
 /// What was declared of a peer, how it stands and what was last seen of it, as one message. Of its
-/// keys only the public one.
+/// keys only the public one. `now_s` is now, Unix seconds: a quota is that of its present period.
 #[must_use]
-pub fn shown_peer(row: PeerRow, sync: Sync, seen: &ObservedPeer) -> Peer {
+pub fn shown_peer(row: PeerRow, sync: Sync, seen: &ObservedPeer, now_s: i64) -> Peer {
+    let state = Admission::of(&row, now_s);
+    // What was used by the last checkpoint, and what was seen since.
+    let unsaved = seen.total().sum().saturating_sub(row.checkpoint_bytes);
+    let quota = row.quota.map(|quota| quota.charged(unsaved, now_s));
     let settings = row.settings;
     let mut peer = Peer {
         id: row.id.to_string(),
@@ -36,10 +45,33 @@ pub fn shown_peer(row: PeerRow, sync: Sync, seen: &ObservedPeer) -> Peer {
         tx_bytes_total: seen.tx_bytes_total,
         created_at: row.created_at,
         updated_at: row.updated_at,
+        state: proto_state(state).into(),
+        quota_bytes: quota.map(|quota| quota.bytes),
+        quota_period: quota.map(|quota| proto_period(quota.period).into()),
+        quota_used_bytes: quota.map(|quota| quota.used_bytes),
+        quota_resets_at: quota.and_then(|quota| quota.resets_at_s()),
         etag: String::new(),
     };
     peer.etag = etag::of_peer(&peer);
     peer
+}
+
+const fn proto_state(state: Admission) -> PeerState {
+    match state {
+        Admission::Expired => PeerState::Expired,
+        Admission::QuotaUsedUp => PeerState::QuotaUsedUp,
+        Admission::Disabled => PeerState::Disabled,
+        Admission::Active => PeerState::Active,
+    }
+}
+
+const fn proto_period(period: QuotaPeriod) -> v1::QuotaPeriod {
+    match period {
+        QuotaPeriod::None => v1::QuotaPeriod::None,
+        QuotaPeriod::Day => v1::QuotaPeriod::Day,
+        QuotaPeriod::Week => v1::QuotaPeriod::Week,
+        QuotaPeriod::Month => v1::QuotaPeriod::Month,
+    }
 }
 
 fn texts<T: ToString>(values: &[T]) -> Vec<String> {

@@ -40,6 +40,18 @@ const METHODS: &[(Method, &str, &str)] = &[
     (Method::POST, "/peers/{id}/enable", "PeerService/Enable"),
     (Method::POST, "/peers/{id}/disable", "PeerService/Disable"),
     (Method::GET, "/peers/{id}/config", "PeerService/GetConfig"),
+    (Method::GET, "/peers/{id}/qr", "PeerService/GetQr"),
+    (
+        Method::GET,
+        "/nodes/{id}/history",
+        "HistoryService/NodeHistory",
+    ),
+    (
+        Method::GET,
+        "/peers/{id}/history",
+        "HistoryService/PeerHistory",
+    ),
+    (Method::GET, "/overview", "HistoryService/Overview"),
     (Method::GET, "/tokens", "TokenService/List"),
     (Method::POST, "/tokens", "TokenService/Create"),
     (Method::DELETE, "/tokens/{id}", "TokenService/Revoke"),

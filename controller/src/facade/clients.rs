@@ -10,6 +10,8 @@ use wgfleet_proto::v1::{
     audit_service_server::{AuditService, AuditServiceServer},
     event_service_client::EventServiceClient,
     event_service_server::{EventService, EventServiceServer},
+    history_service_client::HistoryServiceClient,
+    history_service_server::{HistoryService, HistoryServiceServer},
     node_service_client::NodeServiceClient,
     node_service_server::{NodeService, NodeServiceServer},
     peer_service_client::PeerServiceClient,
@@ -21,6 +23,7 @@ use wgfleet_proto::v1::{
 };
 
 type InProcess = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+pub(super) type History = HistoryServiceClient<InProcess>;
 pub(super) type Nodes = NodeServiceClient<InProcess>;
 pub(super) type Events = EventServiceClient<InProcess>;
 pub(super) type Webhooks = WebhookServiceClient<InProcess>;
@@ -31,6 +34,10 @@ pub(super) type Audit = AuditServiceClient<InProcess>;
 /// A page of a thousand peers with a hundred addresses each is larger than tonic's own 4 MiB, and
 /// nothing here comes from outside.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
+
+pub(super) fn history(server: HistoryServiceServer<impl HistoryService>) -> History {
+    HistoryServiceClient::new(boxed(server)).max_decoding_message_size(MAX_MESSAGE_BYTES)
+}
 
 pub(super) fn nodes(server: NodeServiceServer<impl NodeService>) -> Nodes {
     NodeServiceClient::new(boxed(server)).max_decoding_message_size(MAX_MESSAGE_BYTES)

@@ -15,11 +15,13 @@ mod clients;
 mod connections;
 mod events;
 mod health;
+mod history;
 mod input;
 mod latency;
 mod nodes;
 mod peers;
 mod problem;
+mod qr;
 mod query;
 mod request_id;
 mod server;
@@ -36,6 +38,7 @@ use axum::{Router, http::StatusCode, middleware};
 use wgfleet_proto::v1::{
     audit_service_server::{AuditService, AuditServiceServer},
     event_service_server::{EventService, EventServiceServer},
+    history_service_server::{HistoryService, HistoryServiceServer},
     node_service_server::{NodeService, NodeServiceServer},
     peer_service_server::{PeerService, PeerServiceServer},
     token_service_server::{TokenService, TokenServiceServer},
@@ -63,6 +66,7 @@ struct Facade {
     audit: clients::Audit,
     events: clients::Events,
     webhooks: clients::Webhooks,
+    history: clients::History,
     ready: Readiness,
 }
 
@@ -78,6 +82,7 @@ pub fn router(
         EventServiceServer<impl EventService>,
         WebhookServiceServer<impl WebhookService>,
     ),
+    history: HistoryServiceServer<impl HistoryService>,
     ready: Readiness,
     metrics: Metrics,
 ) -> Router {
@@ -88,6 +93,7 @@ pub fn router(
         audit: clients::audit(audit),
         events: clients::events(events),
         webhooks: clients::webhooks(webhooks),
+        history: clients::history(history),
         ready,
     };
     let api = nodes::routes()
@@ -96,6 +102,8 @@ pub fn router(
         .merge(audit::routes())
         .merge(events::routes())
         .merge(webhooks::routes())
+        .merge(qr::routes())
+        .merge(history::routes())
         .route_layer(middleware::from_fn_with_state(
             facade.clone(),
             access::check,

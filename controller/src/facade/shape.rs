@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderName, header};
 use serde::Serialize;
-use wgfleet_proto::v1::{self, PageInfo, SyncState};
+use wgfleet_proto::v1::{self, PageInfo, PeerState, QuotaPeriod, SyncState};
 
 /// One page of a list.
 #[derive(Serialize)]
@@ -35,6 +35,22 @@ pub(super) const SYNC_STATES: [(&str, SyncState); 3] = [
     ("applied", SyncState::Applied),
     ("pending", SyncState::Pending),
     ("failed", SyncState::Failed),
+];
+
+/// The words of a peer's `state`, in answers and filters.
+pub(super) const PEER_STATES: [(&str, PeerState); 4] = [
+    ("active", PeerState::Active),
+    ("disabled", PeerState::Disabled),
+    ("expired", PeerState::Expired),
+    ("quota_used_up", PeerState::QuotaUsedUp),
+];
+
+/// The words of `quota_period`.
+pub(super) const QUOTA_PERIODS: [(&str, QuotaPeriod); 4] = [
+    ("none", QuotaPeriod::None),
+    ("day", QuotaPeriod::Day),
+    ("week", QuotaPeriod::Week),
+    ("month", QuotaPeriod::Month),
 ];
 
 impl From<v1::Sync> for Sync {

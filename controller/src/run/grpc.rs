@@ -21,8 +21,9 @@ use tonic::{
 };
 use wgfleet_proto::v1::{
     audit_service_server::AuditServiceServer, dispatch_service_server::DispatchServiceServer,
-    event_service_server::EventServiceServer, node_service_server::NodeServiceServer,
-    token_service_server::TokenServiceServer, webhook_service_server::WebhookServiceServer,
+    event_service_server::EventServiceServer, history_service_server::HistoryServiceServer,
+    node_service_server::NodeServiceServer, token_service_server::TokenServiceServer,
+    webhook_service_server::WebhookServiceServer,
 };
 
 use crate::{
@@ -33,6 +34,7 @@ use crate::{
         auth::{COUNTED, SOURCE},
         dispatch_service::Workers,
         event_service::Events,
+        history::History,
         nodes::Nodes,
         peers::Peers,
         tokens::Tokens,
@@ -133,6 +135,7 @@ fn router(core: &Arc<Core>, webhooks: Webhooks) -> Router<Sourced> {
             Arc::clone(core),
             webhooks,
         )))
+        .add_service(HistoryServiceServer::new(History::new(Arc::clone(core))))
 }
 
 /// Where a call comes from is what the connection says, whatever the call says, and every call counts.

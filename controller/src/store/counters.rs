@@ -1,13 +1,16 @@
 //! Checkpoints of what was observed of peers.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use wire_contract::PublicKey;
 
 use super::{
-    NodeId, WriteTx,
+    NodeId, PeerId, WriteTx,
     error::StoreError,
+    quotas,
+    samples::{self, Sample},
     value::{Text, signed, unsigned},
 };
+use crate::domain::counters::Traffic;
 
 /// What was last observed of one peer on one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +37,91 @@ pub struct CounterRow {
     pub observed_at: i64,
 }
 
-/// Writes a checkpoint of one peer. Nothing happens when its key is not on the node any more.
+/// Writes a checkpoint of one peer, and what it has gained since the last one into its history and
+/// its quota, in the span and period of `row.observed_at`. `online_s` is how long it was online
+/// meanwhile. Nothing happens when its key is not on the node any more.
+///
+/// The totals of the last checkpoint are the mark: what was counted up to them is never counted
+/// again.
+///
+/// # Errors
+/// When it can't be written.
+pub fn checkpoint(
+    tx: &WriteTx<'_>,
+    node: NodeId,
+    row: &CounterRow,
+    online_s: u32,
+) -> Result<(), StoreError> {
+    let mut select = tx.prepare_cached(
+        "SELECT pn.peer_id, coalesce(c.rx_bytes_total, 0), coalesce(c.tx_bytes_total, 0) \
+         FROM peer_nodes pn LEFT JOIN peer_counters c \
+         ON c.node_id = pn.node_id AND c.public_key = pn.public_key \
+         WHERE pn.node_id = ?1 AND pn.public_key = ?2",
+    )?;
+    let before = select.query_row((node, Text(row.public_key)), |row| {
+        let counted = Traffic {
+            rx_bytes: unsigned(row, 1)?,
+            tx_bytes: unsigned(row, 2)?,
+        };
+        Ok((row.get::<_, Option<PeerId>>(0)?, counted))
+    });
+    let Some((peer, counted)) = before.optional()? else {
+        return Ok(());
+    };
+    let total = Traffic {
+        rx_bytes: row.rx_bytes_total,
+        tx_bytes: row.tx_bytes_total,
+    };
+    let traffic = total.saturating_sub(counted);
+    put(tx, node, row)?;
+    let Some(peer) = peer else {
+        return Ok(());
+    };
+    if traffic.sum() > 0 {
+        quotas::charge(tx, peer, traffic.sum(), row.observed_at)?;
+    }
+    if traffic.sum() > 0 || online_s > 0 {
+        let gained = Sample {
+            at: row.observed_at,
+            traffic,
+            watched_s: 0,
+            online_s,
+        };
+        samples::add_peer(tx, peer, gained)?;
+    }
+    Ok(())
+}
+
+/// Notes what a key has moved on a node before it was declared: none of it is the peer's. `counters`
+/// is how the kernel counts now. Nothing happens when the key is not on the node.
+///
+/// # Errors
+/// When it can't be written.
+pub fn begin(
+    tx: &WriteTx<'_>,
+    node: NodeId,
+    key: &PublicKey,
+    total: Traffic,
+    counters: Traffic,
+    now_s: i64,
+) -> Result<(), StoreError> {
+    let row = CounterRow {
+        public_key: *key,
+        rx_bytes_total: total.rx_bytes,
+        tx_bytes_total: total.tx_bytes,
+        rx_bytes: counters.rx_bytes,
+        tx_bytes: counters.tx_bytes,
+        boot_id: None,
+        ifindex: None,
+        endpoint: None,
+        latest_handshake: 0,
+        observed_at: now_s,
+    };
+    put(tx, node, &row)
+}
+
+/// Writes a checkpoint of one peer. An endpoint and a handshake that were known stay so. Nothing
+/// happens when its key is not on the node any more.
 ///
 /// # Errors
 /// When it can't be written.
@@ -47,8 +134,8 @@ pub fn put(tx: &WriteTx<'_>, node: NodeId, row: &CounterRow) -> Result<(), Store
          ON CONFLICT (node_id, public_key) DO UPDATE SET \
          rx_bytes_total = excluded.rx_bytes_total, tx_bytes_total = excluded.tx_bytes_total, \
          rx_bytes = excluded.rx_bytes, tx_bytes = excluded.tx_bytes, boot_id = excluded.boot_id, \
-         ifindex = excluded.ifindex, endpoint = excluded.endpoint, \
-         latest_handshake = excluded.latest_handshake, observed_at = excluded.observed_at",
+         ifindex = excluded.ifindex, endpoint = coalesce(excluded.endpoint, endpoint), \
+         latest_handshake = max(latest_handshake, excluded.latest_handshake), observed_at = excluded.observed_at",
     )?
     .execute((
         node,

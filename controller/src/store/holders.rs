@@ -34,3 +34,34 @@ pub fn of_allowed_ip(
     let owner = select.query_row((node, Text(cidr)), |row| row.get(0));
     Ok(owner.optional()?)
 }
+
+/// A peer that holds a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The peer.
+    pub peer_id: PeerId,
+    /// Its name.
+    pub name: String,
+}
+
+/// The peer that has a key on a node; `None` when nobody declared it.
+///
+/// # Errors
+/// When it can't be read.
+pub fn of_key(
+    conn: &Connection,
+    node: NodeId,
+    key: &PublicKey,
+) -> Result<Option<Holder>, StoreError> {
+    let mut select = conn.prepare_cached(
+        "SELECT p.id, p.name FROM peer_nodes pn JOIN peers p ON p.id = pn.peer_id \
+         WHERE pn.node_id = ?1 AND pn.public_key = ?2",
+    )?;
+    let holder = select.query_row((node, Text(key)), |row| {
+        Ok(Holder {
+            peer_id: row.get(0)?,
+            name: row.get(1)?,
+        })
+    });
+    Ok(holder.optional()?)
+}

@@ -5,12 +5,13 @@ use rusqlite::Connection;
 use super::error::StoreError;
 
 /// In order; the first leads to version 1. Never change one that was released: add the next.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_nodes.sql"),
     include_str!("migrations/0002_peers.sql"),
     include_str!("migrations/0003_records.sql"),
     include_str!("migrations/0004_tokens.sql"),
     include_str!("migrations/0005_events.sql"),
+    include_str!("migrations/0006_history.sql"),
 ];
 
 /// "wgfl": tells a store from any other SQLite file.

@@ -29,6 +29,7 @@ pub mod events;
 pub mod generation;
 pub mod holders;
 pub mod idempotency;
+pub mod lapses;
 pub mod master_key;
 pub mod meta;
 pub mod migrate;
@@ -41,9 +42,11 @@ pub mod peer_list;
 pub mod peer_nodes;
 pub mod peers;
 pub mod pools;
+pub mod quotas;
 pub mod ranges;
 pub mod samples;
 pub mod seal;
+pub mod status_changes;
 pub mod tokens;
 pub mod tombstones;
 pub mod value;
@@ -60,8 +63,8 @@ pub use master_key::MasterKeySource;
 pub use open::StoreOptions;
 pub use seal::Sealer;
 pub use value::{
-    AgentId, DeliveryOutcome, NodeId, NodeStatus, PeerId, Role, SubjectKind, SyncState, TokenId,
-    UnmanagedPeers, WebhookId,
+    AgentId, DeliveryOutcome, NodeId, NodeStatus, PeerId, Role, SyncState, TokenId, UnmanagedPeers,
+    WebhookId,
 };
 pub use writer::WriteTx;
 

@@ -29,6 +29,52 @@ pub struct PeerFilter {
     pub enabled: Option<bool>,
     /// Expires before this, Unix seconds.
     pub expires_before: Option<i64>,
+    /// Is let in, or why not, at this time in Unix seconds.
+    pub admission: Option<(Admission, i64)>,
+}
+
+/// Whether a peer is let in, as far as that is declared: what is named first holds first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Its time is up.
+    Expired,
+    /// Its quota is used up; it comes back by itself.
+    QuotaUsedUp,
+    /// Disabled by hand.
+    Disabled,
+    /// It is.
+    Active,
+}
+
+impl Admission {
+    /// How a peer stands at `now_s`.
+    #[must_use]
+    pub fn of(row: &PeerRow, now_s: i64) -> Self {
+        if row.settings.expires_at.is_some_and(|at_s| at_s <= now_s) {
+            Self::Expired
+        } else if row.settings.enabled {
+            Self::Active
+        } else if row.quota.is_some_and(|quota| quota.held) {
+            Self::QuotaUsedUp
+        } else {
+            Self::Disabled
+        }
+    }
+
+    const fn condition(self) -> &'static str {
+        match self {
+            Self::Expired => "p.expires_at <= ?",
+            Self::QuotaUsedUp => {
+                "coalesce(p.expires_at > ?, 1) AND p.enabled = 0 AND EXISTS \
+                 (SELECT 1 FROM peer_quotas h WHERE h.peer_id = p.id AND h.held = 1)"
+            }
+            Self::Disabled => {
+                "coalesce(p.expires_at > ?, 1) AND p.enabled = 0 AND NOT EXISTS \
+                 (SELECT 1 FROM peer_quotas h WHERE h.peer_id = p.id AND h.held = 1)"
+            }
+            Self::Active => "coalesce(p.expires_at > ?, 1) AND p.enabled = 1",
+        }
+    }
 }
 
 /// In which order; ties by id.
@@ -148,10 +194,11 @@ pub(super) fn list_query(
     values.push(Value::Integer(i64::from(limit) + 1));
     // CROSS keeps the peers on the outside, so that their index gives the order.
     let sql = format!(
-        "SELECT {} FROM peers p CROSS {} WHERE {conditions} \
+        "SELECT {} FROM peers p CROSS {} {} WHERE {conditions} \
          ORDER BY {column} {direction}, p.id {direction} LIMIT ?",
         peers::COLUMNS,
         peers::JOIN,
+        peers::JOIN_QUOTA,
     );
     (sql, values)
 }
@@ -194,6 +241,10 @@ fn conditions(filter: &PeerFilter) -> (String, Vec<Value>) {
     if let Some(before) = filter.expires_before {
         sql.push("p.expires_at < ?");
         values.push(Value::Integer(before));
+    }
+    if let Some((admission, now_s)) = filter.admission {
+        sql.push(admission.condition());
+        values.push(Value::Integer(now_s));
     }
     (sql.join(" AND "), values)
 }

@@ -3,16 +3,19 @@
 //! A row whose peer is gone is one of the [`tombstones`](super::tombstones); how a peer changes
 //! nodes is in [`moves`](super::moves).
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 use wire_contract::{AllowedIp, Keepalive, PresharedKey, PublicKey};
 
 use super::{
     NodeId, PeerId, SyncState, WriteTx,
     error::{StoreError, changed},
-    peers,
+    peers, quotas,
     seal::Sealer,
     value::{Json, Text, signed, unsigned},
 };
+use crate::domain::quota::Quota;
 
 /// A peer to be put on a node.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +53,8 @@ pub struct DesiredPeer {
     pub enabled: bool,
     /// Unix seconds.
     pub expires_at: Option<i64>,
+    /// How much it may move, with what was used by the last checkpoint.
+    pub quota: Option<Quota>,
     /// Whether it was last seen as declared.
     pub sync_state: SyncState,
     /// The node's generation that last changed it.
@@ -298,6 +303,47 @@ pub fn unsettled(conn: &Connection, node: NodeId) -> Result<Unsettled, StoreErro
     })?)
 }
 
+/// What of one node is not as declared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NodeBacklog {
+    /// Keys on their way, tombstones among them.
+    pub pending: u32,
+    /// Keys the node refused.
+    pub failed: u32,
+    /// Peers on their way: `pending` without tombstones.
+    pub peers_pending: u32,
+    /// Peers the node refused.
+    pub peers_failed: u32,
+}
+
+/// What is not as declared, by node. Nodes where all is well are not in it.
+///
+/// # Errors
+/// When it can't be read.
+pub fn backlogs(conn: &Connection) -> Result<HashMap<NodeId, NodeBacklog>, StoreError> {
+    let mut select = conn.prepare_cached(
+        "SELECT node_id, sync_state, count(*), count(peer_id) FROM peer_nodes \
+         WHERE sync_state <> 'applied' \
+         GROUP BY sync_state, node_id",
+    )?;
+    let mut backlogs: HashMap<NodeId, NodeBacklog> = HashMap::new();
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let backlog = backlogs.entry(row.get(0)?).or_default();
+        match row.get(1)? {
+            SyncState::Failed => {
+                backlog.failed = row.get(2)?;
+                backlog.peers_failed = row.get(3)?;
+            }
+            SyncState::Pending | SyncState::Applied => {
+                backlog.pending = row.get(2)?;
+                backlog.peers_pending = row.get(3)?;
+            }
+        }
+    }
+    Ok(backlogs)
+}
+
 /// How peers stand over all nodes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SyncCounts {
@@ -347,10 +393,13 @@ pub fn desired(
     sealer: &Sealer,
     node: NodeId,
 ) -> Result<Vec<DesiredPeer>, StoreError> {
-    let mut select = conn.prepare_cached(
-        "SELECT pn.*, p.persistent_keepalive, p.preshared_key, p.enabled, p.expires_at \
-         FROM peer_nodes pn JOIN peers p ON p.id = pn.peer_id WHERE pn.node_id = ?1",
-    )?;
+    let sql = format!(
+        "SELECT pn.*, p.persistent_keepalive, p.preshared_key, p.enabled, p.expires_at, {} \
+         FROM peer_nodes pn JOIN peers p ON p.id = pn.peer_id \
+         LEFT JOIN peer_quotas q ON q.peer_id = p.id WHERE pn.node_id = ?1",
+        quotas::COLUMNS
+    );
+    let mut select = conn.prepare_cached(&sql)?;
     let mut rows = select.query([node])?;
     let mut peers = Vec::new();
     while let Some(row) = rows.next()? {
@@ -372,6 +421,7 @@ fn desired_from_row(row: &Row<'_>, sealer: &Sealer) -> Result<DesiredPeer, Store
         psk_confirmed: row.get("psk_confirmed")?,
         enabled: row.get("enabled")?,
         expires_at: row.get("expires_at")?,
+        quota: quotas::from_row(row)?,
         sync_state: row.get("sync_state")?,
         generation: unsigned(row, "generation")?,
         moving_to: row.get("moving_to")?,

@@ -13,10 +13,12 @@ use zeroize::Zeroizing;
 use super::{
     NodeId, PeerId, SyncState, WriteTx, allocations,
     error::{StoreError, changed, found},
+    quotas,
     seal::{Place, Sealer},
     tombstones,
     value::{Json, Text, unsigned},
 };
+use crate::domain::quota::Quota;
 
 /// What may be declared of a peer besides its keys, node and addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,6 +84,10 @@ pub struct PeerRow {
     pub generation: u64,
     /// False for an adopted peer, whose preshared key can't be known.
     pub psk_confirmed: bool,
+    /// How much it may move, with what was used by the last checkpoint.
+    pub quota: Option<Quota>,
+    /// Its total on its node in that checkpoint, received and sent together; 0 without a quota.
+    pub checkpoint_bytes: u64,
     /// Unix seconds.
     pub created_at: i64,
     /// Unix seconds.
@@ -93,11 +99,20 @@ pub(super) const COLUMNS: &str = "p.id, p.name, p.node_id, p.public_key, \
     p.private_key IS NOT NULL AS has_private_key, p.preshared_key IS NOT NULL AS has_preshared_key, \
     p.persistent_keepalive, p.dns, p.mtu, p.client_allowed_ips, p.labels, p.enabled, \
     p.disabled_reason, p.expires_at, p.created_at, p.updated_at, \
-    pn.allowed_ips, pn.sync_state, pn.sync_reason, pn.generation, pn.psk_confirmed";
+    pn.allowed_ips, pn.sync_state, pn.sync_reason, pn.generation, pn.psk_confirmed, \
+    q.quota_bytes, q.period AS quota_period, q.period_start AS quota_period_start, \
+    q.used_bytes AS quota_used_bytes, q.held AS quota_held, \
+    CASE WHEN q.peer_id IS NULL THEN 0 ELSE coalesce((SELECT \
+    min(c.rx_bytes_total, 9223372036854775807 - c.tx_bytes_total) + c.tx_bytes_total \
+    FROM peer_counters c WHERE c.node_id = p.node_id AND c.public_key = p.public_key), 0) \
+    END AS checkpoint_bytes";
 
 /// Where a peer stands on the node it is meant to be on.
 pub(super) const JOIN: &str =
     "JOIN peer_nodes pn ON pn.node_id = p.node_id AND pn.public_key = p.public_key";
+
+/// What it may move. After [`JOIN`], for [`COLUMNS`].
+pub(super) const JOIN_QUOTA: &str = "LEFT JOIN peer_quotas q ON q.peer_id = p.id";
 
 /// Adds a peer; it is not on a node yet.
 ///
@@ -262,7 +277,7 @@ fn remove(tx: &WriteTx<'_>, id: PeerId) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::NotFound`].
 pub fn get(conn: &Connection, id: PeerId) -> Result<PeerRow, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM peers p {JOIN} WHERE p.id = ?1");
+    let sql = format!("SELECT {COLUMNS} FROM peers p {JOIN} {JOIN_QUOTA} WHERE p.id = ?1");
     found(conn.prepare_cached(&sql)?.query_row([id], from_row), "peer")
 }
 
@@ -320,6 +335,8 @@ pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<PeerRow> {
         sync_reason: row.get("sync_reason")?,
         generation: unsigned(row, "generation")?,
         psk_confirmed: row.get("psk_confirmed")?,
+        quota: quotas::from_row(row)?,
+        checkpoint_bytes: unsigned(row, "checkpoint_bytes")?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
     })

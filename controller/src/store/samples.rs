@@ -1,108 +1,265 @@
-//! What was measured over time: 10 s, rolled up to 5 min and to 1 h.
+//! What was measured over time: nodes in spans of 10 s, peers in spans of 5 min, and both rolled up.
+//!
+//! A measurement is added to every resolution at once, in the transaction that moves the mark of
+//! what was measured ([`mark_sampled`], [`counters::checkpoint`](super::counters::checkpoint)).
+//! So a span is never counted twice, whatever happens between two transactions, and there is no
+//! rolling up that could be missed. What is left to do later is forgetting.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{
-    SubjectKind, WriteTx,
+    NodeId, PeerId, WriteTx,
     error::StoreError,
     value::{signed, unsigned},
 };
+use crate::domain::counters::Traffic;
 
-/// One measurement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Spans of nodes, seconds.
+pub const NODE_RESOLUTIONS_S: [i64; 3] = [10, 300, 3600];
+/// Spans of peers, seconds.
+pub const PEER_RESOLUTIONS_S: [i64; 2] = [300, 3600];
+
+/// One span.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sample {
-    /// Start of its span, Unix seconds.
+    /// Its first second, Unix.
     pub at: i64,
-    /// Bytes received in the span.
-    pub rx_bytes: u64,
-    /// Bytes sent in the span.
-    pub tx_bytes: u64,
-    /// Share of the span it was online, in thousandths.
-    pub online_permille: u32,
+    /// What was moved in it.
+    pub traffic: Traffic,
+    /// Seconds somebody looked; of peers the whole span.
+    pub watched_s: u32,
+    /// Seconds it was online.
+    pub online_s: u32,
 }
 
-/// Adds or replaces a sample. `resolution_s` is 10, 300 or 3600.
+/// What a node is to have more in the span that `at` lies in. Nothing happens when it is gone.
 ///
 /// # Errors
 /// When it can't be written.
-pub fn put(
-    tx: &WriteTx<'_>,
-    kind: SubjectKind,
-    subject_id: &str,
-    resolution_s: u32,
-    sample: Sample,
-) -> Result<(), StoreError> {
-    tx.prepare_cached(
-        "INSERT OR REPLACE INTO samples (subject_kind, subject_id, resolution_s, at, rx_bytes, \
-         tx_bytes, online_permille) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?
-    .execute((
-        kind,
-        subject_id,
-        resolution_s,
-        sample.at,
-        signed(sample.rx_bytes),
-        signed(sample.tx_bytes),
-        sample.online_permille,
-    ))?;
+pub fn add_node(tx: &WriteTx<'_>, node: NodeId, gained: Sample) -> Result<(), StoreError> {
+    // Not `rx_bytes + excluded.rx_bytes`: an agent that tells absurd counters must not make the sum
+    // overflow, which a strict table refuses.
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO node_samples (node_id, resolution_s, at, rx_bytes, tx_bytes, watched_s, \
+         online_s) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 \
+         WHERE EXISTS (SELECT 1 FROM nodes WHERE id = ?1) \
+         ON CONFLICT (node_id, resolution_s, at) DO UPDATE SET \
+         rx_bytes = min(rx_bytes, 9223372036854775807 - excluded.rx_bytes) + excluded.rx_bytes, \
+         tx_bytes = min(tx_bytes, 9223372036854775807 - excluded.tx_bytes) + excluded.tx_bytes, \
+         watched_s = watched_s + excluded.watched_s, online_s = online_s + excluded.online_s",
+    )?;
+    for resolution_s in NODE_RESOLUTIONS_S {
+        insert.execute((
+            node,
+            resolution_s,
+            aligned(gained.at, resolution_s),
+            signed(gained.traffic.rx_bytes),
+            signed(gained.traffic.tx_bytes),
+            gained.watched_s,
+            gained.online_s,
+        ))?;
+    }
     Ok(())
 }
 
-/// Adds up the samples in `[from_s, until_s)` of one resolution into the next one. Both ends are
-/// multiples of `to_resolution_s`; doing it again gives the same.
+/// What a peer is to have more in the span that `at` lies in.
 ///
 /// # Errors
 /// When it can't be written.
-pub fn roll_up(
-    tx: &WriteTx<'_>,
-    from_resolution_s: u32,
-    to_resolution_s: u32,
-    from_s: i64,
-    until_s: i64,
-) -> Result<usize, StoreError> {
-    Ok(tx.execute(
-        "INSERT OR REPLACE INTO samples (subject_kind, subject_id, resolution_s, at, rx_bytes, \
-         tx_bytes, online_permille) \
-         SELECT subject_kind, subject_id, ?2, at - at % ?2, sum(rx_bytes), sum(tx_bytes), \
-         sum(online_permille) / count(*) FROM samples \
-         WHERE resolution_s = ?1 AND at >= ?3 AND at < ?4 \
-         GROUP BY subject_kind, subject_id, at - at % ?2",
-        (from_resolution_s, to_resolution_s, from_s, until_s),
-    )?)
+pub fn add_peer(tx: &WriteTx<'_>, peer: PeerId, gained: Sample) -> Result<(), StoreError> {
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO peer_samples (resolution_s, at, peer_id, rx_bytes, tx_bytes, online_s) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (resolution_s, at, peer_id) DO UPDATE SET \
+         rx_bytes = min(rx_bytes, 9223372036854775807 - excluded.rx_bytes) + excluded.rx_bytes, \
+         tx_bytes = min(tx_bytes, 9223372036854775807 - excluded.tx_bytes) + excluded.tx_bytes, \
+         online_s = online_s + excluded.online_s",
+    )?;
+    for resolution_s in PEER_RESOLUTIONS_S {
+        insert.execute((
+            resolution_s,
+            aligned(gained.at, resolution_s),
+            peer.as_uuid().as_bytes(),
+            signed(gained.traffic.rx_bytes),
+            signed(gained.traffic.tx_bytes),
+            gained.online_s,
+        ))?;
+    }
+    Ok(())
 }
 
-/// The samples of one subject in `[from_s, until_s)`, oldest first.
+/// The spans of a node that begin in `[from_s, until_s)`, oldest first.
 ///
 /// # Errors
-/// When it can't be read.
-pub fn list(
+/// When they can't be read.
+pub fn of_node(
     conn: &Connection,
-    kind: SubjectKind,
-    subject_id: &str,
-    resolution_s: u32,
+    node: NodeId,
+    resolution_s: i64,
     from_s: i64,
     until_s: i64,
 ) -> Result<Vec<Sample>, StoreError> {
     let mut select = conn.prepare_cached(
-        "SELECT at, rx_bytes, tx_bytes, online_permille FROM samples WHERE subject_kind = ?1 \
-         AND subject_id = ?2 AND resolution_s = ?3 AND at >= ?4 AND at < ?5 ORDER BY at",
+        "SELECT at, rx_bytes, tx_bytes, watched_s, online_s FROM node_samples \
+         WHERE node_id = ?1 AND resolution_s = ?2 AND at >= ?3 AND at < ?4 ORDER BY at",
     )?;
-    let rows = select.query_map((kind, subject_id, resolution_s, from_s, until_s), |row| {
-        Ok(Sample {
-            at: row.get(0)?,
-            rx_bytes: unsigned(row, 1)?,
-            tx_bytes: unsigned(row, 2)?,
-            online_permille: row.get(3)?,
-        })
-    })?;
+    let rows = select.query_map((node, resolution_s, from_s, until_s), from_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Forgets samples of one resolution older than `before_s`.
+/// The spans of a peer that begin in `[from_s, until_s)`, oldest first.
+///
+/// # Errors
+/// When they can't be read.
+pub fn of_peer(
+    conn: &Connection,
+    peer: PeerId,
+    resolution_s: i64,
+    from_s: i64,
+    until_s: i64,
+) -> Result<Vec<Sample>, StoreError> {
+    let mut select = conn.prepare_cached(
+        "SELECT at, rx_bytes, tx_bytes, resolution_s, online_s FROM peer_samples \
+         WHERE resolution_s = ?1 AND at = ?2 AND peer_id = ?3",
+    )?;
+    let id = peer.as_uuid().as_bytes();
+    let mut samples = Vec::new();
+    let mut at = aligned(from_s, resolution_s);
+    while at < until_s {
+        let found = select
+            .query_row((resolution_s, at, id), from_row)
+            .optional()?;
+        samples.extend(found.filter(|sample| sample.at >= from_s));
+        at += resolution_s;
+    }
+    Ok(samples)
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Sample> {
+    Ok(Sample {
+        at: row.get(0)?,
+        traffic: Traffic {
+            rx_bytes: unsigned(row, 1)?,
+            tx_bytes: unsigned(row, 2)?,
+        },
+        watched_s: row.get(3)?,
+        online_s: row.get(4)?,
+    })
+}
+
+/// Forgets up to `limit` of a node's spans that began before `before_s`. How many.
+///
+/// # Errors
+/// When they can't be deleted.
+pub fn prune_node(
+    tx: &WriteTx<'_>,
+    node: NodeId,
+    resolution_s: i64,
+    before_s: i64,
+    limit: u32,
+) -> Result<usize, StoreError> {
+    let mut select = tx.prepare_cached(
+        "SELECT at FROM node_samples WHERE node_id = ?1 AND resolution_s = ?2 AND at < ?3 \
+         ORDER BY at LIMIT 1 OFFSET ?4",
+    )?;
+    let first_kept: Option<i64> = select
+        .query_row((node, resolution_s, before_s, limit), |row| row.get(0))
+        .optional()?;
+    let sql = "DELETE FROM node_samples WHERE node_id = ?1 AND resolution_s = ?2 AND at < ?3";
+    let before_s = first_kept.unwrap_or(before_s);
+    Ok(tx
+        .prepare_cached(sql)?
+        .execute((node, resolution_s, before_s))?)
+}
+
+/// Forgets up to `limit` spans of peers that began before `before_s`. How many.
+///
+/// # Errors
+/// When they can't be deleted.
+pub fn prune_peers(
+    tx: &WriteTx<'_>,
+    resolution_s: i64,
+    before_s: i64,
+    limit: u32,
+) -> Result<usize, StoreError> {
+    let mut select = tx.prepare_cached(
+        "SELECT at, peer_id FROM peer_samples WHERE resolution_s = ?1 AND at < ?2 \
+         ORDER BY at, peer_id LIMIT 1 OFFSET ?3",
+    )?;
+    let first_kept: Option<(i64, Vec<u8>)> = select
+        .query_row((resolution_s, before_s, limit), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let (at, peer) = first_kept.unwrap_or((before_s, Vec::new()));
+    let sql = "DELETE FROM peer_samples WHERE resolution_s = ?1 AND (at, peer_id) < (?2, ?3)";
+    Ok(tx.prepare_cached(sql)?.execute((resolution_s, at, peer))?)
+}
+
+/// How far a node's traffic was measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// What its samples add up to.
+    pub sampled: Traffic,
+    /// What they added up to, or were about to, when its peers' counters were last written down.
+    pub checkpoint: Traffic,
+}
+
+/// How far a node's traffic was measured; nothing for a new one.
+///
+/// # Errors
+/// When it can't be read.
+pub fn marks(conn: &Connection, node: NodeId) -> Result<Marks, StoreError> {
+    let mut select = conn.prepare_cached(
+        "SELECT rx_bytes_sampled, tx_bytes_sampled, rx_bytes_checkpoint, tx_bytes_checkpoint \
+         FROM node_traffic WHERE node_id = ?1",
+    )?;
+    let row = select.query_row([node], |row| {
+        let traffic = |at| {
+            Ok::<_, rusqlite::Error>(Traffic {
+                rx_bytes: unsigned(row, at)?,
+                tx_bytes: unsigned(row, at + 1)?,
+            })
+        };
+        Ok(Marks {
+            sampled: traffic(0)?,
+            checkpoint: traffic(2)?,
+        })
+    });
+    Ok(row.optional()?.unwrap_or_default())
+}
+
+/// Notes what a node's samples add up to, in the transaction that adds to them. Nothing happens when
+/// the node is gone.
 ///
 /// # Errors
 /// When it can't be written.
-pub fn prune(tx: &WriteTx<'_>, resolution_s: u32, before_s: i64) -> Result<usize, StoreError> {
-    let sql = "DELETE FROM samples WHERE resolution_s = ?1 AND at < ?2";
-    Ok(tx.execute(sql, (resolution_s, before_s))?)
+pub fn mark_sampled(tx: &WriteTx<'_>, node: NodeId, sampled: Traffic) -> Result<(), StoreError> {
+    mark(tx, "sampled", node, sampled)
+}
+
+/// Notes how far the traffic was measured when the peers' counters were written down. After them: a
+/// mark that is too old would have bytes counted twice, counters that are too new only once too few.
+///
+/// # Errors
+/// When it can't be written.
+pub fn mark_checkpoint(tx: &WriteTx<'_>, node: NodeId, total: Traffic) -> Result<(), StoreError> {
+    mark(tx, "checkpoint", node, total)
+}
+
+fn mark(tx: &WriteTx<'_>, which: &str, node: NodeId, total: Traffic) -> Result<(), StoreError> {
+    let sql = format!(
+        "INSERT INTO node_traffic (node_id, rx_bytes_{which}, tx_bytes_{which}) \
+         SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM nodes WHERE id = ?1) \
+         ON CONFLICT (node_id) DO UPDATE SET rx_bytes_{which} = excluded.rx_bytes_{which}, \
+         tx_bytes_{which} = excluded.tx_bytes_{which}"
+    );
+    tx.prepare_cached(&sql)?
+        .execute((node, signed(total.rx_bytes), signed(total.tx_bytes)))?;
+    Ok(())
+}
+
+/// The first second of the span that `at_s` lies in.
+#[must_use]
+pub const fn aligned(at_s: i64, resolution_s: i64) -> i64 {
+    at_s - at_s.rem_euclid(resolution_s)
 }

@@ -233,12 +233,3 @@ text_enum!(
         Skipped = "skipped",
     }
 );
-text_enum!(
-    /// What a sample was taken of.
-    SubjectKind {
-        /// A node.
-        Node = "node",
-        /// A peer.
-        Peer = "peer",
-    }
-);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use wgfleet_proto::v1;
 
 use super::super::{
-    shape::{Sync, etag, text},
+    shape::{PEER_STATES, QUOTA_PERIODS, Sync, etag, text, word},
     time::Timestamp,
 };
 
@@ -25,7 +25,12 @@ pub(in crate::facade) struct Peer {
     labels: BTreeMap<String, String>,
     enabled: bool,
     disabled_reason: Option<String>,
+    state: &'static str,
     expires_at: Option<Timestamp>,
+    quota_bytes: Option<u64>,
+    quota_period: Option<&'static str>,
+    quota_used_bytes: Option<u64>,
+    quota_resets_at: Option<Timestamp>,
     dns: Vec<String>,
     mtu: Option<u32>,
     client_allowed_ips: Vec<String>,
@@ -45,7 +50,13 @@ pub(in crate::facade) struct Peer {
 
 impl From<v1::Peer> for Peer {
     fn from(peer: v1::Peer) -> Self {
+        let period = peer.quota_period.is_some().then(|| peer.quota_period());
         Self {
+            state: word(&PEER_STATES, peer.state()),
+            quota_bytes: peer.quota_bytes,
+            quota_period: period.map(|period| word(&QUOTA_PERIODS, period)),
+            quota_used_bytes: peer.quota_used_bytes,
+            quota_resets_at: peer.quota_resets_at.map(Timestamp),
             id: peer.id,
             name: peer.name,
             node_id: peer.node_id,

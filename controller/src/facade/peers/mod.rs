@@ -24,7 +24,7 @@ use super::{
     input::{Id, Input, OfPeer},
     problem::Problem,
     query::Parameters,
-    shape::{Page, SYNC_STATES, etag},
+    shape::{PEER_STATES, Page, SYNC_STATES, etag},
 };
 
 /// The words of `sort`; `-` is from the greatest down.
@@ -70,6 +70,10 @@ fn list_request(mut query: Parameters) -> Result<v1::ListPeersRequest, Problem> 
         sync: query.word("sync", &SYNC_STATES)?.unwrap_or_default().into(),
         enabled: query.flag("enabled")?,
         expires_before: query.time_s("expires_before")?,
+        state: query
+            .word("state", &PEER_STATES)?
+            .unwrap_or_default()
+            .into(),
         sort: query.word("sort", &SORTS)?.unwrap_or_default().into(),
     };
     query.finish()?;

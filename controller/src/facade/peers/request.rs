@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 use wgfleet_proto::v1::{self, preshared_key_choice::Choice};
 
 use super::super::{
     input::{Patch, given, required},
     problem::Problem,
+    shape::QUOTA_PERIODS,
     time::Timestamp,
 };
 
@@ -34,6 +35,8 @@ pub(super) struct CreatePeer {
     dns: Option<Vec<String>>,
     mtu: Option<u32>,
     client_allowed_ips: Option<Vec<String>>,
+    quota_bytes: Option<u64>,
+    quota_period: Option<Period>,
 }
 
 impl TryFrom<CreatePeer> for v1::CreatePeerRequest {
@@ -55,6 +58,8 @@ impl TryFrom<CreatePeer> for v1::CreatePeerRequest {
             dns: peer.dns.unwrap_or_default(),
             mtu: peer.mtu,
             client_allowed_ips: peer.client_allowed_ips.unwrap_or_default(),
+            quota_bytes: peer.quota_bytes,
+            quota_period: Period::number(peer.quota_period),
         })
     }
 }
@@ -80,6 +85,9 @@ pub(super) struct PatchPeer {
     dns: Patch<Vec<String>>,
     mtu: Patch<u32>,
     client_allowed_ips: Patch<Vec<String>>,
+    quota_bytes: Patch<u64>,
+    #[serde(deserialize_with = "given")]
+    quota_period: Option<Period>,
 }
 
 impl PatchPeer {
@@ -109,7 +117,29 @@ impl PatchPeer {
             mtu: self.mtu.or_cleared(0),
             client_allowed_ips: list(self.client_allowed_ips),
             if_match,
+            quota_bytes: self.quota_bytes.or_cleared(0),
+            quota_period: Period::number(self.quota_period),
         }
+    }
+}
+
+/// One of the words for a period.
+struct Period(v1::QuotaPeriod);
+
+impl Period {
+    fn number(given: Option<Self>) -> i32 {
+        given
+            .map_or(v1::QuotaPeriod::Unspecified, |period| period.0)
+            .into()
+    }
+}
+
+impl<'de> Deserialize<'de> for Period {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let found = QUOTA_PERIODS.iter().find(|(word, _)| *word == text);
+        let found = found.map(|(_, period)| Self(*period));
+        found.ok_or_else(|| D::Error::custom("expected one of none, day, week, month"))
     }
 }
 

@@ -8,9 +8,9 @@ use std::{
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 use wgfleet_proto::v1::{
     self, audit_service_server::AuditService, bulk_result::Outcome,
-    event_service_server::EventService, node_service_server::NodeService,
-    peer_service_server::PeerService, token_service_server::TokenService,
-    webhook_service_server::WebhookService,
+    event_service_server::EventService, history_service_server::HistoryService,
+    node_service_server::NodeService, peer_service_server::PeerService,
+    token_service_server::TokenService, webhook_service_server::WebhookService,
 };
 
 use super::ID;
@@ -102,6 +102,7 @@ pub(super) fn peer() -> v1::Peer {
         allowed_ips: vec!["10.8.0.2/32".into()],
         persistent_keepalive: 25,
         enabled: true,
+        state: v1::PeerState::Active.into(),
         sync: Some(pending()),
         rx_bytes_total: u64::MAX,
         created_at: 1_772_366_400,
@@ -308,6 +309,85 @@ impl PeerService for Fake {
             config: "[Interface]\n".into(),
             file_name: "lap\"top\r\n.conf".into(),
             complete: true,
+        };
+        self.reply(&r, answer)
+    }
+    async fn get_qr(&self, r: Request<v1::GetPeerQrRequest>) -> Reply<v1::GetPeerQrResponse> {
+        let png = r.get_ref().format() == v1::QrFormat::Png;
+        let answer = v1::GetPeerQrResponse {
+            image: b"an image".into(),
+            media_type: if png { "image/png" } else { "image/svg+xml" }.into(),
+        };
+        self.reply(&r, answer)
+    }
+}
+
+fn point() -> v1::HistoryPoint {
+    v1::HistoryPoint {
+        at: 1_772_366_400,
+        rx_bytes: 5,
+        tx_bytes: 7,
+        online_permille: 990,
+    }
+}
+
+#[tonic::async_trait]
+impl HistoryService for Fake {
+    async fn node_history(
+        &self,
+        r: Request<v1::NodeHistoryRequest>,
+    ) -> Reply<v1::NodeHistoryResponse> {
+        let change = v1::StatusChange {
+            at: 1_772_366_400,
+            status: v1::NodeStatus::Offline.into(),
+            reason: "connection refused".into(),
+        };
+        let answer = v1::NodeHistoryResponse {
+            from: 1_772_366_400,
+            to: 1_772_370_000,
+            step_s: 10,
+            points: vec![point()],
+            status_changes: vec![change],
+        };
+        self.reply(&r, answer)
+    }
+
+    async fn peer_history(
+        &self,
+        r: Request<v1::PeerHistoryRequest>,
+    ) -> Reply<v1::PeerHistoryResponse> {
+        let answer = v1::PeerHistoryResponse {
+            from: 1_772_366_400,
+            to: 1_772_370_000,
+            step_s: 300,
+            points: vec![point()],
+        };
+        self.reply(&r, answer)
+    }
+
+    async fn overview(&self, r: Request<v1::OverviewRequest>) -> Reply<v1::OverviewResponse> {
+        let talker = v1::Talker {
+            peer_id: ID.into(),
+            name: "laptop".into(),
+            node_id: ID.into(),
+            rx_bytes_per_s: 1,
+            tx_bytes_per_s: 2,
+        };
+        let troubled = v1::TroubledNode {
+            node_id: ID.into(),
+            name: "node-1".into(),
+            status: v1::NodeStatus::Error.into(),
+            reason: "wrong secret".into(),
+            pending: 3,
+            failed: 0,
+        };
+        let answer = v1::OverviewResponse {
+            version: "1.2.3".into(),
+            nodes_error: 1,
+            peers: 7,
+            top_talkers: vec![talker],
+            troubled_nodes: vec![troubled],
+            ..v1::OverviewResponse::default()
         };
         self.reply(&r, answer)
     }

@@ -3,6 +3,7 @@
 mod access;
 mod events;
 mod fake;
+mod history;
 mod inputs;
 mod nodes;
 mod peers;
@@ -30,8 +31,9 @@ const ID: &str = "0198f0c5-0000-7000-8000-000000000001";
 fn over(fake: &Fake) -> Router {
     use wgfleet_proto::v1::{
         audit_service_server::AuditServiceServer, event_service_server::EventServiceServer,
-        node_service_server::NodeServiceServer, peer_service_server::PeerServiceServer,
-        token_service_server::TokenServiceServer, webhook_service_server::WebhookServiceServer,
+        history_service_server::HistoryServiceServer, node_service_server::NodeServiceServer,
+        peer_service_server::PeerServiceServer, token_service_server::TokenServiceServer,
+        webhook_service_server::WebhookServiceServer,
     };
     let ready = fake.ready;
     router(
@@ -45,6 +47,7 @@ fn over(fake: &Fake) -> Router {
             EventServiceServer::new(fake.clone()),
             WebhookServiceServer::new(fake.clone()),
         ),
+        HistoryServiceServer::new(fake.clone()),
         Readiness::new(move || async move { ready }),
         crate::metrics::Metrics::new(),
     )

@@ -9,7 +9,9 @@ fn expected() -> Value {
     json!({
         "id": ID, "name": "laptop", "node_id": ID, "public_key": "key", "has_preshared_key": false,
         "preshared_key_known": false, "allowed_ips": ["10.8.0.2/32"], "persistent_keepalive": 25,
-        "labels": {}, "enabled": true, "disabled_reason": null, "expires_at": null, "dns": [],
+        "labels": {}, "enabled": true, "disabled_reason": null, "state": "active", "expires_at": null,
+        "quota_bytes": null, "quota_period": null, "quota_used_bytes": null,
+        "quota_resets_at": null, "dns": [],
         "mtu": null, "client_allowed_ips": [], "private_key_kept": false,
         "sync": {"state": "pending", "reason": "the node is offline"}, "online": false,
         "endpoint": null, "latest_handshake": null, "rx_bytes": 0, "tx_bytes": 0,

@@ -54,6 +54,7 @@ rules! {
         GetConfig: Operator scoped,
         BulkCreate: Operator scoped,
         BulkDelete: Operator scoped,
+        GetQr: Operator scoped,
     }
     DispatchService {
         GetWorker: Viewer scoped,
@@ -61,6 +62,11 @@ rules! {
     }
     EventService {
         Watch: Viewer scoped,
+    }
+    HistoryService {
+        NodeHistory: Viewer scoped,
+        PeerHistory: Viewer scoped,
+        Overview: Viewer scoped,
     }
     TokenService {
         List: Admin whole_fleet,

@@ -110,7 +110,7 @@ fn place_all(
         let chosen = placer.choose(&Target::AnyBut(source), needs_addresses)?;
         moving::start(tx, caller, &peer, (chosen.node.id, counts), None, now_s)?;
         placer.placed(tx, chosen.node.id)?;
-        let changed = moving::changed(source, view::within(tx, dispatch, peer.id)?);
+        let changed = moving::changed(source, view::within(tx, dispatch, peer.id, now_s)?);
         events::record(tx, now_s, Kind::PeerChanged(changed))?;
         moved += 1;
     }

@@ -20,6 +20,7 @@ use super::{
     view,
 };
 use crate::{
+    dispatch::Dispatch,
     events, failpoint,
     services::{
         Core,
@@ -70,7 +71,8 @@ pub(super) async fn create(
             .map(|item: &CreatePeerRequest| Draft::new(item.clone(), now_s))
             .collect();
         let (counts, caller) = (Arc::clone(&counts), caller.clone());
-        run.commit(move |tx| create_all(tx, drafts, &counts, &caller, now_s))
+        let dispatch = core.dispatch.clone();
+        run.commit(move |tx| create_all(tx, drafts, (&counts, &dispatch), &caller, now_s))
             .await?;
     }
     Ok(run.finish())
@@ -190,15 +192,15 @@ impl<'a> Run<'a> {
 fn create_all(
     tx: &WriteTx<'_>,
     drafts: Vec<Result<Draft, Status>>,
-    counts: &Counts,
+    seen: (&Counts, &Dispatch),
     caller: &Caller,
     now_s: i64,
 ) -> Result<Done, Status> {
-    let mut placer = Placer::read(tx, caller, counts)?;
+    let mut placer = Placer::read(tx, caller, seen.0)?;
     let mut done = Done::default();
     for draft in drafts {
         let outcome = match draft {
-            Ok(draft) => tx.part(|| add(tx, &draft, &placer, counts, caller, now_s))?,
+            Ok(draft) => tx.part(|| add(tx, &draft, &placer, seen, caller, now_s))?,
             Err(status) => Err(status),
         };
         done.results.push(match outcome {
@@ -217,12 +219,12 @@ fn add(
     tx: &WriteTx<'_>,
     draft: &Draft,
     placer: &Placer<'_>,
-    counts: &Counts,
+    seen: (&Counts, &Dispatch),
     caller: &Caller,
     now_s: i64,
 ) -> Result<(CreatePeerResponse, Touched), Status> {
-    let created = create::insert(tx, draft, placer, counts, caller, now_s)?;
-    let peer = view::committed(peers::get(tx, created.id)?);
+    let created = create::insert(tx, draft, placer, seen, caller, now_s)?;
+    let peer = view::committed(peers::get(tx, created.id)?, now_s);
     let told = Some(peer.clone());
     events::record(tx, now_s, Kind::PeerCreated(PeerCreated { peer: told }))?;
     Ok((create::answer(draft, peer, &created.why), created.touched))

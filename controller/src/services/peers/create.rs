@@ -15,13 +15,16 @@ use super::{
     record, view,
 };
 use crate::{
+    dispatch::Dispatch,
+    domain::counters::Traffic,
     events,
     services::{auth::Caller, once, status::invalid},
     store::{
-        NodeId, PeerId, WriteTx, audit, generation,
+        NodeId, PeerId, WriteTx, audit, counters, generation,
         nodes::NodeRow,
         peer_nodes::{self, Placement},
         peers::{self, NewPeer},
+        quotas,
     },
 };
 
@@ -43,10 +46,10 @@ pub(super) async fn create(
     let created = core
         .change(move |tx| {
             let placer = Placer::read(tx, &caller, &counts)?;
-            let created = insert(tx, &work, &placer, &counts, &caller, now_s)?;
-            let told = Some(view::within(tx, &dispatch, created.id)?);
+            let created = insert(tx, &work, &placer, (&counts, &dispatch), &caller, now_s)?;
+            let told = Some(view::within(tx, &dispatch, created.id, now_s)?);
             events::record(tx, now_s, Kind::PeerCreated(PeerCreated { peer: told }))?;
-            let peer = view::committed(peers::get(tx, created.id)?);
+            let peer = view::committed(peers::get(tx, created.id)?, now_s);
             once::record(once.as_ref(), tx, &answer(&work, peer, &created.why))?;
             Ok(created)
         })
@@ -80,7 +83,7 @@ pub(super) fn insert(
     tx: &WriteTx<'_>,
     draft: &Draft,
     placer: &Placer<'_>,
-    counts: &Counts,
+    (counts, dispatch): (&Counts, &Dispatch),
     caller: &Caller,
     now_s: i64,
 ) -> Result<Created, Status> {
@@ -102,6 +105,14 @@ pub(super) fn insert(
         generation,
     };
     peer_nodes::place(tx, &placement)?;
+    // A key that is there already has moved something, and none of it is this peer's.
+    if let Some(seen) = dispatch.observed(node.id).peer(&public_key) {
+        let counters = Traffic {
+            rx_bytes: seen.rx_bytes,
+            tx_bytes: seen.tx_bytes,
+        };
+        counters::begin(tx, node.id, &public_key, seen.total(), counters, now_s)?;
+    }
     let after = record::describe(&peers::get(tx, id)?);
     let object = ("peer", id.to_string());
     let entry = caller.audit(now_s, "peer.create", object, None, Some(after.into()));
@@ -131,7 +142,8 @@ fn insert_row(
         preshared_key: draft.preshared_key.key(),
         settings: &settings,
     };
-    Ok(peers::insert(tx, &peer, now_s)?)
+    peers::insert(tx, &peer, now_s)?;
+    Ok(quotas::set(tx, id, draft.quota.as_ref())?)
 }
 
 /// The kernel drops a peer that has the interface's own key, without a word.

@@ -55,7 +55,7 @@ pub(super) fn remove(
     now_s: i64,
 ) -> Result<Gone, Status> {
     let row = caller.peer(tx, id)?;
-    etag::check(if_match, &view::committed(row.clone()).etag)?;
+    etag::check(if_match, &view::committed(row.clone(), now_s).etag)?;
     let mut touched = Vec::new();
     for node in peer_nodes::nodes_of(tx, id)? {
         let generation = generation::bump(tx, node)?;

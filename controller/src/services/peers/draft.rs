@@ -10,7 +10,11 @@ use super::{
     keys::{self, KeyPair},
     placing::Target,
 };
-use crate::{domain::name::checked_name, services::status::invalid, store::peers::PeerSettings};
+use crate::{
+    domain::{name::checked_name, quota::Quota},
+    services::{quota::QuotaPatch, status::invalid},
+    store::peers::PeerSettings,
+};
 
 /// A new peer. No `Debug`: it holds keys.
 pub(super) struct Draft {
@@ -23,6 +27,7 @@ pub(super) struct Draft {
     pub(super) persistent_keepalive: Option<Keepalive>,
     /// All but the keepalive.
     pub(super) settings: PeerSettings,
+    pub(super) quota: Option<Quota>,
 }
 
 /// The key of a new peer.
@@ -75,6 +80,8 @@ impl Draft {
     pub(super) fn new(request: CreatePeerRequest, now_s: i64) -> Result<Self, Status> {
         let target = target(&request)?;
         input::labels("labels", &request.labels)?;
+        let quota = QuotaPatch::new(request.quota_bytes, request.quota_period)?;
+        let quota = quota.of_new(now_s)?;
         let settings = PeerSettings {
             name: checked_name(&request.name)?.to_owned(),
             persistent_keepalive: Keepalive::OFF,
@@ -97,6 +104,7 @@ impl Draft {
                 .map(input::keepalive)
                 .transpose()?,
             settings,
+            quota,
             preshared_key: input::preshared_key(request.preshared_key)?
                 .unwrap_or(PresharedKeyChange::None),
             // Last: drawing a pair for a request that is refused anyway is for nothing.

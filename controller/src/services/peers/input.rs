@@ -9,9 +9,11 @@ use super::keys;
 use crate::{
     domain::labels::check_labels,
     services::status::invalid,
-    store::{NodeId, SyncState},
+    store::{NodeId, SyncState, peer_list::Admission},
 };
-use wgfleet_proto::v1::{PresharedKeyChoice, SyncState as ProtoSync, preshared_key_choice::Choice};
+use wgfleet_proto::v1::{
+    PeerState, PresharedKeyChoice, SyncState as ProtoSync, preshared_key_choice::Choice,
+};
 
 /// The most entries of any list: a request can't make a peer that no agent would take.
 const MAX_ENTRIES: usize = 1024;
@@ -168,6 +170,18 @@ pub(super) fn sync_filter(number: i32) -> Result<Option<SyncState>, Status> {
         Ok(ProtoSync::Pending) => Ok(Some(SyncState::Pending)),
         Ok(ProtoSync::Failed) => Ok(Some(SyncState::Failed)),
         Err(_) => Err(invalid("sync", "there is no such sync state")),
+    }
+}
+
+/// A filter by whether peers are let in.
+pub(super) fn state_filter(number: i32) -> Result<Option<Admission>, Status> {
+    match PeerState::try_from(number) {
+        Ok(PeerState::Unspecified) => Ok(None),
+        Ok(PeerState::Expired) => Ok(Some(Admission::Expired)),
+        Ok(PeerState::Active) => Ok(Some(Admission::Active)),
+        Ok(PeerState::QuotaUsedUp) => Ok(Some(Admission::QuotaUsedUp)),
+        Ok(PeerState::Disabled) => Ok(Some(Admission::Disabled)),
+        Err(_) => Err(invalid("state", "there is no such state of a peer")),
     }
 }
 

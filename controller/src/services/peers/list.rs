@@ -49,7 +49,7 @@ pub(super) async fn list(
     caller: Caller,
     request: ListPeersRequest,
 ) -> Result<ListPeersResponse, Status> {
-    let query = Query::new(caller, request)?;
+    let query = Query::new(caller, request, core.now_s())?;
     let (page, total, nodes) = match (query.sort, query.online) {
         (Sort::Stored(sort), None) => stored(core, query, sort).await?,
         _ => observed(core, query).await?,
@@ -96,7 +96,7 @@ async fn observed(core: &Core, query: Query) -> Result<Found, Status> {
 type Dumps = HashMap<NodeId, Arc<ObservedNode>>;
 
 impl Query {
-    fn new(caller: Caller, request: ListPeersRequest) -> Result<Self, Status> {
+    fn new(caller: Caller, request: ListPeersRequest, now_s: i64) -> Result<Self, Status> {
         let page = request.page.unwrap_or_default();
         input::labels("label", &request.label)?;
         let q = Some(request.q).filter(|q| !q.is_empty());
@@ -113,6 +113,7 @@ impl Query {
             sync: input::sync_filter(request.sync)?,
             enabled: request.enabled,
             expires_before: request.expires_before,
+            admission: input::state_filter(request.state)?.map(|state| (state, now_s)),
         };
         Ok(Self {
             filter,

@@ -21,6 +21,7 @@ mod list;
 pub(super) mod moving;
 mod patch;
 pub(super) mod placing;
+mod qr;
 mod record;
 mod update;
 pub(super) mod view;
@@ -34,8 +35,9 @@ use tonic::{Request, Response, Status};
 use wgfleet_proto::v1::{
     BulkCreatePeersRequest, BulkDeletePeersRequest, BulkPeersResponse, CreatePeerRequest,
     CreatePeerResponse, DeletePeerRequest, DeletePeerResponse, DisablePeerRequest,
-    EnablePeerRequest, GetPeerConfigRequest, GetPeerConfigResponse, GetPeerRequest,
-    ListPeersRequest, ListPeersResponse, Peer, UpdatePeerRequest, UpdatePeerResponse,
+    EnablePeerRequest, GetPeerConfigRequest, GetPeerConfigResponse, GetPeerQrRequest,
+    GetPeerQrResponse, GetPeerRequest, ListPeersRequest, ListPeersResponse, Peer,
+    UpdatePeerRequest, UpdatePeerResponse,
     peer_service_server::{PeerService, PeerServiceServer},
 };
 
@@ -101,7 +103,7 @@ fn no_such_peer() -> Status {
     refuse(code, "peer_not_found", None, "no such peer")
 }
 
-fn peer_id(text: &str) -> Result<PeerId, Status> {
+pub(super) fn peer_id(text: &str) -> Result<PeerId, Status> {
     parse_id(text, no_such_peer)
 }
 
@@ -203,5 +205,16 @@ impl PeerService for Peers {
         let deleted = bulk::delete(self, &caller, request);
         let deleted = once::run(&self.core, &caller, "peers.bulk_delete", &seen, deleted).await;
         deleted.map(Response::new)
+    }
+
+    async fn get_qr(
+        &self,
+        request: Request<GetPeerQrRequest>,
+    ) -> Result<Response<GetPeerQrResponse>, Status> {
+        // As with the text of it.
+        let (caller, request) = self.admit(request, Role::Operator).await?;
+        let id = peer_id(&request.id)?;
+        let qr = qr::get(&self.core, caller, id, request.format).await;
+        qr.map(Response::new)
     }
 }

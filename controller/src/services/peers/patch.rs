@@ -8,9 +8,15 @@ use wire_contract::{AllowedIp, Keepalive, PublicKey};
 
 use super::input::{self, PresharedKeyChange};
 use crate::{
-    domain::name::checked_name,
-    services::status::{invalid, no_such_node, parse_id, refuse},
-    store::{NodeId, peers::PeerSettings},
+    domain::{name::checked_name, quota::Quota},
+    services::{
+        quota::{self, QuotaPatch},
+        status::{invalid, no_such_node, parse_id, refuse},
+    },
+    store::{
+        NodeId,
+        peers::{PeerRow, PeerSettings},
+    },
 };
 
 /// What is to change. No `Debug`: it may hold a preshared key.
@@ -31,6 +37,7 @@ pub(super) struct Patch {
     /// The inner `None` takes the node's.
     mtu: Option<Option<u32>>,
     client_allowed_ips: Option<Vec<AllowedIp>>,
+    quota: QuotaPatch,
 }
 
 impl Patch {
@@ -68,15 +75,21 @@ impl Patch {
                 _ => input::mtu(bytes).map(Some),
             })?,
             client_allowed_ips: networks("client_allowed_ips", request.client_allowed_ips)?,
+            quota: QuotaPatch::new(request.quota_bytes, request.quota_period)?,
         })
     }
 
-    /// The settings with the patch.
+    /// The settings and the quota with the patch.
     ///
     /// # Errors
-    /// `peer_expired`, when it enables a peer whose time is up and stays so.
-    pub(super) fn apply(&self, before: &PeerSettings, now_s: i64) -> Result<PeerSettings, Status> {
-        let mut after = before.clone();
+    /// `peer_expired`, when it enables a peer whose time is up and stays so; `peer_quota_used_up`,
+    /// when it enables one that has nothing left.
+    pub(super) fn apply(
+        &self,
+        before: &PeerRow,
+        now_s: i64,
+    ) -> Result<(PeerSettings, Option<Quota>), Status> {
+        let mut after = before.settings.clone();
         set(&mut after.name, self.name.as_ref());
         set(
             &mut after.persistent_keepalive,
@@ -100,7 +113,10 @@ impl Patch {
             let code = Code::FailedPrecondition;
             return Err(refuse(code, "peer_expired", Some("expires_at"), why));
         }
-        Ok(after)
+        let mut quota = self.quota.apply(before.quota, now_s)?;
+        let was_held = before.quota.is_some_and(|quota| quota.held);
+        quota::settle(&mut after, &mut quota, was_held, self.enabled)?;
+        Ok((after, quota))
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) fn describe(row: &PeerRow) -> Map<String, Value> {
         "dns": settings.dns,
         "mtu": settings.mtu,
         "client_allowed_ips": settings.client_allowed_ips,
+        "quota_bytes": row.quota.map(|quota| quota.bytes),
+        "quota_period": row.quota.map(|quota| quota.period.as_str()),
     });
     match fields {
         Value::Object(fields) => fields,

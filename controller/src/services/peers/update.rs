@@ -21,13 +21,14 @@ use super::{
 };
 use crate::{
     dispatch::Dispatch,
+    domain::quota::Quota,
     events,
     services::{auth::Caller, etag, status::refuse},
     store::{
         PeerId, WriteTx, audit, generation, nodes,
         peer_nodes::{self, Placement},
         peers::{self, PeerRow},
-        tombstones,
+        quotas, tombstones,
     },
 };
 
@@ -53,7 +54,10 @@ pub(super) async fn update(
     let change = core
         .change(move |tx| {
             let change = Change::new(tx, &changes, id, &work, now_s)?;
-            etag::check(&if_match, &view::committed(change.before.clone()).etag)?;
+            etag::check(
+                &if_match,
+                &view::committed(change.before.clone(), now_s).etag,
+            )?;
             let changed = change.make(&counts)?;
             if changed.is_change {
                 change.tell(&dispatch)?;
@@ -141,8 +145,12 @@ impl<'a> Change<'a> {
     /// Whether the node has to be told.
     fn change_settings(&self) -> Result<bool, Status> {
         let before = &self.before.settings;
-        let after = self.patch.apply(before, self.now_s)?;
-        if after == *before {
+        let (after, quota) = self.patch.apply(&self.before, self.now_s)?;
+        if quota != self.before.quota {
+            quotas::set(self.tx, self.id, quota.as_ref())?;
+        }
+        let limits = |quota: Option<Quota>| quota.map(|quota| (quota.bytes, quota.period));
+        if after == *before && limits(quota) == limits(self.before.quota) {
             return Ok(false);
         }
         peers::update_settings(self.tx, self.id, &after, self.now_s)?;
@@ -227,7 +235,7 @@ impl<'a> Change<'a> {
     }
 
     fn tell(&self, dispatch: &Dispatch) -> Result<(), Status> {
-        let peer = view::within(self.tx, dispatch, self.id)?;
+        let peer = view::within(self.tx, dispatch, self.id, self.now_s)?;
         let changed = moving::changed(self.before.node_id, peer);
         events::record(self.tx, self.now_s, Kind::PeerChanged(changed))?;
         Ok(())

@@ -30,12 +30,12 @@ pub(in crate::services) async fn read(core: &Core, id: PeerId) -> Result<Peer, S
 }
 
 /// A row as it was just committed: not yet seen anywhere.
-pub(in crate::services) fn committed(row: PeerRow) -> Peer {
+pub(in crate::services) fn committed(row: PeerRow, now_s: i64) -> Peer {
     let sync = Sync {
         state: ProtoSync::Pending.into(),
         reason: String::new(),
     };
-    shown_peer(row, sync, &ObservedPeer::default())
+    shown_peer(row, sync, &ObservedPeer::default(), now_s)
 }
 
 /// The same, when it is this caller's to see.
@@ -54,7 +54,7 @@ pub(in crate::services) async fn read_for(
 
 /// A row with what was last seen of it.
 pub(in crate::services) fn present(core: &Core, row: PeerRow, node: &NodeRow) -> Peer {
-    present_by(&core.dispatch, row, node)
+    present_by(&core.dispatch, row, node, core.now_s())
 }
 
 /// One peer for an event, from within the transaction that changes it.
@@ -65,17 +65,18 @@ pub(in crate::services) fn within(
     conn: &Connection,
     dispatch: &Dispatch,
     id: PeerId,
+    now_s: i64,
 ) -> Result<Peer, StoreError> {
     let row = peers::get(conn, id)?;
     let node = nodes::get(conn, row.node_id)?;
-    Ok(present_by(dispatch, row, &node))
+    Ok(present_by(dispatch, row, &node, now_s))
 }
 
-fn present_by(dispatch: &Dispatch, row: PeerRow, node: &NodeRow) -> Peer {
+fn present_by(dispatch: &Dispatch, row: PeerRow, node: &NodeRow, now_s: i64) -> Peer {
     let dump = dispatch.observed(row.node_id);
     let seen = dump.peer(&row.public_key);
     let sync = sync_by(dispatch, node, row.sync_state, row.sync_reason.clone());
-    shown_peer(row, sync, seen.unwrap_or(&ObservedPeer::default()))
+    shown_peer(row, sync, seen.unwrap_or(&ObservedPeer::default()), now_s)
 }
 
 /// A sync state with a reason whenever it is not applied: the worker's, or else why the worker has

@@ -3,7 +3,9 @@
 mod allocating;
 mod crash;
 mod declaring;
+mod lapsing;
 mod listing;
+mod measuring;
 mod opening;
 mod records;
 mod sealing;

@@ -108,8 +108,12 @@ async fn an_older_store_is_brought_up() {
     let conn = Connection::open(fixture.dir.path().join(STORE_FILE)).expect("the file");
     conn.execute_batch(
         "DROP TABLE events; DROP TABLE webhook_deliveries; DROP TABLE webhooks; \
-         ALTER TABLE peer_nodes DROP COLUMN online; DROP TABLE audit; DROP TABLE tokens; DROP TABLE idempotency; DROP TABLE samples; \
-         PRAGMA user_version = 2",
+         ALTER TABLE peer_nodes DROP COLUMN online; \
+         DROP TABLE audit; DROP TABLE tokens; DROP TABLE idempotency; \
+         DROP TABLE node_samples; DROP TABLE peer_samples; DROP TABLE node_traffic; \
+         DROP TRIGGER node_status_is_noted; DROP TABLE node_status_changes; \
+         DROP TABLE peer_quotas; DROP INDEX peers_to_expire; \
+         ALTER TABLE peers DROP COLUMN expired_for; PRAGMA user_version = 2",
     )
     .expect("the schema of version 2");
     drop(conn);

@@ -1,13 +1,12 @@
-//! Audit, tokens, idempotency and samples.
+//! Audit, tokens and idempotency.
 
 use serde_json::json;
 
 use super::{Fixture, NOW_S};
 use crate::store::{
-    Role, StoreError, SubjectKind, TokenId, WriteTx,
+    Role, StoreError, TokenId, WriteTx,
     audit::{self, AuditEntry},
     idempotency::{self, IdempotencyKey, Known, LIFETIME_S},
-    samples::{self, Sample},
     tokens::{self, TokenRow},
 };
 
@@ -107,33 +106,4 @@ async fn a_repeated_request_gets_the_same_answer_for_a_day() {
         idempotency::prune(tx, later + LIFETIME_S, 10)
     });
     assert_eq!(outcome.await, Ok(1));
-}
-
-#[tokio::test]
-async fn samples_roll_up_as_often_as_one_likes() {
-    let fixture = Fixture::new();
-    let outcome = fixture.store.write(|tx| {
-        for index in 0..60 {
-            let sample = Sample {
-                at: index * 10,
-                rx_bytes: 5,
-                tx_bytes: 7,
-                online_permille: 500,
-            };
-            samples::put(tx, SubjectKind::Node, "n", 10, sample)?;
-        }
-        for _ in 0..2 {
-            assert_eq!(samples::roll_up(tx, 10, 300, 0, 600)?, 2);
-        }
-        let rolled = samples::list(tx, SubjectKind::Node, "n", 300, 0, 600)?;
-        let wanted = Sample {
-            at: 0,
-            rx_bytes: 150,
-            tx_bytes: 210,
-            online_permille: 500,
-        };
-        assert_eq!((rolled.len(), rolled[0]), (2, wanted));
-        samples::prune(tx, 10, 300)
-    });
-    assert_eq!(outcome.await, Ok(30));
 }

@@ -19,10 +19,11 @@ use tonic::{Code, Request, Response, Status, service::Routes};
 use wgfleet_proto::v1::{
     self, audit_service_client::AuditServiceClient, audit_service_server::AuditServiceServer,
     dispatch_service_client::DispatchServiceClient, dispatch_service_server::DispatchServiceServer,
-    event_service_server::EventServiceServer, node_service_client::NodeServiceClient,
-    node_service_server::NodeServiceServer, peer_service_client::PeerServiceClient,
-    peer_service_server::PeerServiceServer, token_service_client::TokenServiceClient,
-    token_service_server::TokenServiceServer, webhook_service_server::WebhookServiceServer,
+    event_service_server::EventServiceServer, history_service_server::HistoryServiceServer,
+    node_service_client::NodeServiceClient, node_service_server::NodeServiceServer,
+    peer_service_client::PeerServiceClient, peer_service_server::PeerServiceServer,
+    token_service_client::TokenServiceClient, token_service_server::TokenServiceServer,
+    webhook_service_server::WebhookServiceServer,
 };
 
 use super::{AccessLimits, SOURCE, hash_token};
@@ -33,8 +34,8 @@ use crate::{
     events::EventLog,
     services::{
         Core, ServiceOptions, audit_service::Audit, dispatch_service::Workers,
-        event_service::Events, nodes::Nodes, peers::Peers, status::wgfleet_code, tokens::Tokens,
-        webhooks::WebhooksService,
+        event_service::Events, history::History, nodes::Nodes, peers::Peers, status::wgfleet_code,
+        tokens::Tokens, webhooks::WebhooksService,
     },
     store::{
         NodeId, NodeStatus, Role, Store, StoreOptions, TokenId, UnmanagedPeers, WriteTx, agents,
@@ -87,6 +88,7 @@ impl World {
             .add_service(EventServiceServer::new(Events::new(core.clone())))
             .add_service(TokenServiceServer::new(Tokens::new(core.clone())))
             .add_service(AuditServiceServer::new(Audit::new(core.clone())))
+            .add_service(HistoryServiceServer::new(History::new(core.clone())))
             .add_service(WebhookServiceServer::new(WebhooksService::new(
                 core.clone(),
                 webhooks,

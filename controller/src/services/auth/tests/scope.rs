@@ -4,6 +4,7 @@ use futures_util::StreamExt as _;
 use v1::{
     CreateNodeRequest, ListNodesRequest, ListPeersRequest, UpdateNodeRequest, UpdatePeerRequest,
     WatchRequest, event::Kind, event_service_client::EventServiceClient,
+    history_service_client::HistoryServiceClient,
 };
 
 use super::*;
@@ -327,5 +328,25 @@ async fn who_comes_back_is_told_of_nodes_that_were_theirs() {
             }
             other => panic!("{other:?} is not theirs to hear"),
         }
+    }
+}
+
+#[tokio::test]
+async fn the_overview_ends_at_the_scope() {
+    let teams = Teams::new().await;
+    let world = &teams.world;
+    for (node, name) in [(teams.blue, "theirs"), (teams.red[0], "ours")] {
+        world.peer("all", name, Some(node)).await.expect("made");
+    }
+    let mut client = HistoryServiceClient::new(world.routes.clone());
+    for (token, nodes, peers) in [("all", 3, 2), ("red", 2, 1)] {
+        let seen = client.overview(by(token, v1::OverviewRequest {})).await;
+        let seen = seen.expect("an overview").into_inner();
+        let all_nodes =
+            seen.nodes_online + seen.nodes_offline + seen.nodes_error + seen.nodes_disabled;
+        assert_eq!((all_nodes, seen.peers), (nodes, peers), "{token}");
+        let by_state = seen.peers_applied + seen.peers_pending + seen.peers_failed;
+        assert_eq!(by_state, peers, "{token}");
+        assert!(token == "all" || !format!("{seen:?}").contains("blue"));
     }
 }

@@ -3,6 +3,7 @@
 
 mod changing;
 mod creating;
+mod lapsing;
 mod looking;
 mod repeating;
 
