@@ -2,7 +2,7 @@
 
 use std::{error::Error, path::Path};
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "wgfleet/v1/common.proto",
     "wgfleet/v1/nodes.proto",
     "wgfleet/v1/peers.proto",
@@ -12,6 +12,7 @@ const FILES: [&str; 9] = [
     "wgfleet/v1/audit.proto",
     "wgfleet/v1/webhooks.proto",
     "wgfleet/v1/history.proto",
+    "wgfleet/v1/backup.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -10,6 +10,7 @@
 
 pub mod agent_client;
 pub mod config;
+pub mod copying;
 pub mod dispatch;
 pub mod domain;
 pub mod etag;

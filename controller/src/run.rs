@@ -13,9 +13,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use wgfleet_proto::v1::{
-    audit_service_server::AuditServiceServer, event_service_server::EventServiceServer,
-    history_service_server::HistoryServiceServer, node_service_server::NodeServiceServer,
-    token_service_server::TokenServiceServer, webhook_service_server::WebhookServiceServer,
+    audit_service_server::AuditServiceServer, backup_service_server::BackupServiceServer,
+    event_service_server::EventServiceServer, history_service_server::HistoryServiceServer,
+    node_service_server::NodeServiceServer, token_service_server::TokenServiceServer,
+    webhook_service_server::WebhookServiceServer,
 };
 
 use self::grpc::{GrpcError, GrpcListener};
@@ -31,6 +32,7 @@ use crate::{
         Core, ServiceOptions,
         audit_service::Audit,
         auth::{AdminTokenError, ensure_admin_token},
+        backup_service::Backups,
         event_service::Events,
         history::History,
         lapses,
@@ -269,7 +271,10 @@ fn router(core: &Arc<Core>, webhooks: &Webhooks, metrics: Metrics) -> axum::Rout
             EventServiceServer::new(Events::new(Arc::clone(core))),
             WebhookServiceServer::new(WebhooksService::new(Arc::clone(core), webhooks.clone())),
         ),
-        HistoryServiceServer::new(History::new(Arc::clone(core))),
+        (
+            HistoryServiceServer::new(History::new(Arc::clone(core))),
+            BackupServiceServer::new(Backups::new(Arc::clone(core))),
+        ),
         readiness(core.store.clone()),
         metrics,
     )

@@ -17,7 +17,9 @@ use super::ConfigError;
     version,
     about,
     long_about = None,
-    override_usage = "wgfleet-controller [serve] [OPTIONS]"
+    override_usage = "wgfleet-controller [serve] [OPTIONS]\n       \
+                      wgfleet-controller backup FILE [--force] [--data-dir DIR]\n       \
+                      wgfleet-controller restore FILE [--data-dir DIR]"
 )]
 pub(super) struct Flags {
     /// Where the REST API listens: ADDR:PORT [default: 127.0.0.1:10086]
@@ -114,10 +116,10 @@ pub(super) struct Flags {
 /// The same settings in the file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct File {
+pub(super) struct File {
     listen: Option<String>,
-    data_dir: Option<PathBuf>,
-    master_key_file: Option<PathBuf>,
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) master_key_file: Option<PathBuf>,
     poll_interval: Option<String>,
     online_window: Option<String>,
     grpc_listen: Option<String>,
@@ -193,7 +195,7 @@ fn without_command(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     args
 }
 
-fn read_file(path: &Path) -> Result<File, ConfigError> {
+pub(super) fn read_file(path: &Path) -> Result<File, ConfigError> {
     let failed = |reason: String| ConfigError::File {
         path: path.to_owned(),
         reason,

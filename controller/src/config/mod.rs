@@ -1,6 +1,7 @@
 //! What the controller is told at start: flags, `WGFLEET_…` variables and a TOML file, in this order
 //! of precedence.
 
+mod copying;
 mod duration;
 mod flags;
 mod limits;
@@ -10,6 +11,7 @@ mod tests;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
+pub use copying::Copying;
 use flags::Flags;
 pub use flags::LogFormat;
 pub use limits::Limits;
@@ -58,6 +60,39 @@ pub struct Config {
     pub limits: Limits,
     /// Form of the log.
     pub log_format: LogFormat,
+}
+
+/// What the program is told to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Be the controller.
+    Serve(Box<Config>),
+    /// Copy the store; the second tells whether it may replace another file.
+    Backup(Copying, bool),
+    /// Put a copy in the place of the store.
+    Restore(Copying),
+}
+
+impl Command {
+    /// Reads the command line, the environment and the file that either may name.
+    ///
+    /// # Errors
+    /// See [`ConfigError`].
+    pub fn load(args: impl IntoIterator<Item = OsString>) -> Result<Self, ConfigError> {
+        let mut args: Vec<_> = args.into_iter().collect();
+        let command = args.get(1).and_then(|arg| arg.to_str());
+        match command {
+            Some("backup") => {
+                args.remove(1);
+                copying::backup(args).map(|(copying, force)| Self::Backup(copying, force))
+            }
+            Some("restore") => {
+                args.remove(1);
+                copying::restore(args).map(Self::Restore)
+            }
+            _ => Config::load(args).map(|config| Self::Serve(Box::new(config))),
+        }
+    }
 }
 
 /// Where the inner services can be offered: not beyond this host.

@@ -69,6 +69,7 @@ const METHODS: &[(Method, &str, &str)] = &[
         "/webhooks/{id}/deliveries",
         "WebhookService/ListDeliveries",
     ),
+    (Method::POST, "/backup", "BackupService/Create"),
 ];
 
 /// Lets a request in whose caller may make it. What is asked of the services for it afterwards was

@@ -8,6 +8,8 @@ use tower::util::BoxCloneSyncService;
 use wgfleet_proto::v1::{
     audit_service_client::AuditServiceClient,
     audit_service_server::{AuditService, AuditServiceServer},
+    backup_service_client::BackupServiceClient,
+    backup_service_server::{BackupService, BackupServiceServer},
     event_service_client::EventServiceClient,
     event_service_server::{EventService, EventServiceServer},
     history_service_client::HistoryServiceClient,
@@ -30,6 +32,7 @@ pub(super) type Webhooks = WebhookServiceClient<InProcess>;
 pub(super) type Peers = PeerServiceClient<InProcess>;
 pub(super) type Tokens = TokenServiceClient<InProcess>;
 pub(super) type Audit = AuditServiceClient<InProcess>;
+pub(super) type Backup = BackupServiceClient<InProcess>;
 
 /// A page of a thousand peers with a hundred addresses each is larger than tonic's own 4 MiB, and
 /// nothing here comes from outside.
@@ -61,6 +64,10 @@ pub(super) fn events(server: EventServiceServer<impl EventService>) -> Events {
 
 pub(super) fn webhooks(server: WebhookServiceServer<impl WebhookService>) -> Webhooks {
     WebhookServiceClient::new(boxed(server)).max_decoding_message_size(MAX_MESSAGE_BYTES)
+}
+
+pub(super) fn backup(server: BackupServiceServer<impl BackupService>) -> Backup {
+    BackupServiceClient::new(boxed(server))
 }
 
 fn boxed<S>(server: S) -> InProcess

@@ -10,6 +10,7 @@
 
 mod access;
 mod audit;
+mod backup;
 mod caller;
 mod clients;
 mod connections;
@@ -37,6 +38,7 @@ mod webhooks;
 use axum::{Router, http::StatusCode, middleware};
 use wgfleet_proto::v1::{
     audit_service_server::{AuditService, AuditServiceServer},
+    backup_service_server::{BackupService, BackupServiceServer},
     event_service_server::{EventService, EventServiceServer},
     history_service_server::{HistoryService, HistoryServiceServer},
     node_service_server::{NodeService, NodeServiceServer},
@@ -67,6 +69,7 @@ struct Facade {
     events: clients::Events,
     webhooks: clients::Webhooks,
     history: clients::History,
+    backup: clients::Backup,
     ready: Readiness,
 }
 
@@ -82,7 +85,10 @@ pub fn router(
         EventServiceServer<impl EventService>,
         WebhookServiceServer<impl WebhookService>,
     ),
-    history: HistoryServiceServer<impl HistoryService>,
+    (history, backup): (
+        HistoryServiceServer<impl HistoryService>,
+        BackupServiceServer<impl BackupService>,
+    ),
     ready: Readiness,
     metrics: Metrics,
 ) -> Router {
@@ -94,6 +100,7 @@ pub fn router(
         events: clients::events(events),
         webhooks: clients::webhooks(webhooks),
         history: clients::history(history),
+        backup: clients::backup(backup),
         ready,
     };
     let api = nodes::routes()
@@ -104,6 +111,7 @@ pub fn router(
         .merge(webhooks::routes())
         .merge(qr::routes())
         .merge(history::routes())
+        .merge(backup::routes())
         .route_layer(middleware::from_fn_with_state(
             facade.clone(),
             access::check,

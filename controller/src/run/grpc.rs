@@ -20,10 +20,10 @@ use tonic::{
     },
 };
 use wgfleet_proto::v1::{
-    audit_service_server::AuditServiceServer, dispatch_service_server::DispatchServiceServer,
-    event_service_server::EventServiceServer, history_service_server::HistoryServiceServer,
-    node_service_server::NodeServiceServer, token_service_server::TokenServiceServer,
-    webhook_service_server::WebhookServiceServer,
+    audit_service_server::AuditServiceServer, backup_service_server::BackupServiceServer,
+    dispatch_service_server::DispatchServiceServer, event_service_server::EventServiceServer,
+    history_service_server::HistoryServiceServer, node_service_server::NodeServiceServer,
+    token_service_server::TokenServiceServer, webhook_service_server::WebhookServiceServer,
 };
 
 use crate::{
@@ -32,6 +32,7 @@ use crate::{
         Core,
         audit_service::Audit,
         auth::{COUNTED, SOURCE},
+        backup_service::Backups,
         dispatch_service::Workers,
         event_service::Events,
         history::History,
@@ -136,6 +137,7 @@ fn router(core: &Arc<Core>, webhooks: Webhooks) -> Router<Sourced> {
             webhooks,
         )))
         .add_service(HistoryServiceServer::new(History::new(Arc::clone(core))))
+        .add_service(BackupServiceServer::new(Backups::new(Arc::clone(core))))
 }
 
 /// Where a call comes from is what the connection says, whatever the call says, and every call counts.

@@ -11,6 +11,7 @@
 
 pub mod audit_service;
 pub mod auth;
+pub mod backup_service;
 pub mod dispatch_service;
 mod etag;
 pub mod event_service;

@@ -11,11 +11,12 @@
 //!
 //! Read first: `migrations/` for the tables, [`peers`] for how a change looks.
 
-use std::{sync::Arc, thread};
+use std::{path::PathBuf, sync::Arc, thread};
 
 /// A snapshot to read from. Named here so that nothing outside the store names the database.
 pub use rusqlite::Connection;
 use tokio::sync::{
+    Semaphore,
     mpsc::{self, error::TrySendError},
     oneshot, watch,
 };
@@ -23,7 +24,9 @@ use tokio::sync::{
 pub mod agents;
 pub mod allocations;
 pub mod audit;
+pub mod backup;
 pub mod counters;
+pub mod described;
 pub mod error;
 pub mod events;
 pub mod generation;
@@ -44,6 +47,7 @@ pub mod peers;
 pub mod pools;
 pub mod quotas;
 pub mod ranges;
+pub mod restore;
 pub mod samples;
 pub mod seal;
 pub mod status_changes;
@@ -52,6 +56,7 @@ pub mod tombstones;
 pub mod value;
 pub mod webhooks;
 
+mod part;
 mod readers;
 mod writer;
 
@@ -78,6 +83,9 @@ struct Inner {
     sealer: Arc<Sealer>,
     last_event: watch::Receiver<i64>,
     hold_paused_clock: bool,
+    data_dir: PathBuf,
+    /// One copy at a time is made and read.
+    backups: Arc<Semaphore>,
 }
 
 impl Store {
@@ -107,6 +115,8 @@ impl Store {
             sealer,
             last_event,
             hold_paused_clock: options.hold_paused_clock,
+            data_dir: options.data_dir.clone(),
+            backups: Arc::new(Semaphore::new(1)),
         })))
     }
 

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::{
     error::StoreError,
     master_key::{MasterKey, MasterKeySource},
-    meta, migrate,
+    meta, migrate, restore,
     seal::Sealer,
 };
 
@@ -84,6 +84,7 @@ pub(super) fn open(options: &StoreOptions, now_s: i64) -> Result<Opened, StoreEr
         .create(&options.data_dir)
         .map_err(|e| unavailable(&options.data_dir, &e))?;
     let lock = lock(&options.data_dir.join(LOCK_FILE))?;
+    restore::remove_leftovers(&options.data_dir).map_err(|e| unavailable(&options.data_dir, &e))?;
     let path = options.data_dir.join(STORE_FILE);
     let master = MasterKey::load(&options.master_key, path.exists())?;
     let mut writer = open_writer(&path, options.busy_timeout)?;
@@ -100,7 +101,7 @@ pub(super) fn open(options: &StoreOptions, now_s: i64) -> Result<Opened, StoreEr
     })
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -163,12 +164,16 @@ fn check(conn: &Connection, path: &Path, busy_timeout: Duration) -> Result<(), S
     } else {
         "quick_check"
     };
+    check_pages(conn, path, pragma)
+}
+
+pub(super) fn check_pages(conn: &Connection, path: &Path, pragma: &str) -> Result<(), StoreError> {
     let verdict: String = conn.pragma_query_value(None, pragma, |row| row.get(0))?;
     if verdict == "ok" {
         return Ok(());
     }
     Err(StoreError::Corrupt {
-        path: name,
+        path: path.display().to_string(),
         detail: one_line(&verdict),
     })
 }

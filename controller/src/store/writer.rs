@@ -33,6 +33,20 @@ pub struct WriteTx<'a> {
 }
 
 impl<'a> WriteTx<'a> {
+    /// For a file that has no writer yet: a copy on its way to become the store. Nobody waits for its
+    /// events.
+    pub(super) const fn of_no_writer(
+        conn: &'a Connection,
+        sealer: &'a Sealer,
+        last_event: &'a Cell<Option<i64>>,
+    ) -> Self {
+        Self {
+            conn,
+            sealer,
+            last_event,
+        }
+    }
+
     /// Seals and opens secrets.
     #[must_use]
     pub const fn sealer(&self) -> &'a Sealer {

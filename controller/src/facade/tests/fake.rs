@@ -61,7 +61,11 @@ impl Fake {
         self.asked.lock().expect("not poisoned").len()
     }
 
-    fn reply<M: Debug, A>(&self, request: &Request<M>, answer: A) -> Result<Response<A>, Status> {
+    pub(super) fn reply<M: Debug, A>(
+        &self,
+        request: &Request<M>,
+        answer: A,
+    ) -> Result<Response<A>, Status> {
         let entry = (
             format!("{:?}", request.get_ref()),
             request.metadata().clone(),

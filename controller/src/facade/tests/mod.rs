@@ -1,6 +1,7 @@
 //! The whole router without sockets, over services that answer what a test tells them to.
 
 mod access;
+mod backup;
 mod events;
 mod fake;
 mod history;
@@ -30,10 +31,10 @@ const ID: &str = "0198f0c5-0000-7000-8000-000000000001";
 /// The router over `fake`.
 fn over(fake: &Fake) -> Router {
     use wgfleet_proto::v1::{
-        audit_service_server::AuditServiceServer, event_service_server::EventServiceServer,
-        history_service_server::HistoryServiceServer, node_service_server::NodeServiceServer,
-        peer_service_server::PeerServiceServer, token_service_server::TokenServiceServer,
-        webhook_service_server::WebhookServiceServer,
+        audit_service_server::AuditServiceServer, backup_service_server::BackupServiceServer,
+        event_service_server::EventServiceServer, history_service_server::HistoryServiceServer,
+        node_service_server::NodeServiceServer, peer_service_server::PeerServiceServer,
+        token_service_server::TokenServiceServer, webhook_service_server::WebhookServiceServer,
     };
     let ready = fake.ready;
     router(
@@ -47,7 +48,10 @@ fn over(fake: &Fake) -> Router {
             EventServiceServer::new(fake.clone()),
             WebhookServiceServer::new(fake.clone()),
         ),
-        HistoryServiceServer::new(fake.clone()),
+        (
+            HistoryServiceServer::new(fake.clone()),
+            BackupServiceServer::new(fake.clone()),
+        ),
         Readiness::new(move || async move { ready }),
         crate::metrics::Metrics::new(),
     )

@@ -86,6 +86,9 @@ rules! {
         Test: Admin whole_fleet,
         ListDeliveries: Admin whole_fleet,
     }
+    BackupService {
+        Create: Admin whole_fleet,
+    }
 }
 
 /// The rule of a method.

@@ -1,6 +1,7 @@
 //! Tests of the store, on real files.
 
 mod allocating;
+mod backing_up;
 mod crash;
 mod declaring;
 mod lapsing;
@@ -8,6 +9,7 @@ mod listing;
 mod measuring;
 mod opening;
 mod records;
+mod restoring;
 mod sealing;
 mod standing;
 mod writing;

@@ -18,12 +18,12 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, service::Routes};
 use wgfleet_proto::v1::{
     self, audit_service_client::AuditServiceClient, audit_service_server::AuditServiceServer,
-    dispatch_service_client::DispatchServiceClient, dispatch_service_server::DispatchServiceServer,
-    event_service_server::EventServiceServer, history_service_server::HistoryServiceServer,
-    node_service_client::NodeServiceClient, node_service_server::NodeServiceServer,
-    peer_service_client::PeerServiceClient, peer_service_server::PeerServiceServer,
-    token_service_client::TokenServiceClient, token_service_server::TokenServiceServer,
-    webhook_service_server::WebhookServiceServer,
+    backup_service_server::BackupServiceServer, dispatch_service_client::DispatchServiceClient,
+    dispatch_service_server::DispatchServiceServer, event_service_server::EventServiceServer,
+    history_service_server::HistoryServiceServer, node_service_client::NodeServiceClient,
+    node_service_server::NodeServiceServer, peer_service_client::PeerServiceClient,
+    peer_service_server::PeerServiceServer, token_service_client::TokenServiceClient,
+    token_service_server::TokenServiceServer, webhook_service_server::WebhookServiceServer,
 };
 
 use super::{AccessLimits, SOURCE, hash_token};
@@ -33,9 +33,9 @@ use crate::{
     domain::labels::Labels,
     events::EventLog,
     services::{
-        Core, ServiceOptions, audit_service::Audit, dispatch_service::Workers,
-        event_service::Events, history::History, nodes::Nodes, peers::Peers, status::wgfleet_code,
-        tokens::Tokens, webhooks::WebhooksService,
+        Core, ServiceOptions, audit_service::Audit, backup_service::Backups,
+        dispatch_service::Workers, event_service::Events, history::History, nodes::Nodes,
+        peers::Peers, status::wgfleet_code, tokens::Tokens, webhooks::WebhooksService,
     },
     store::{
         NodeId, NodeStatus, Role, Store, StoreOptions, TokenId, UnmanagedPeers, WriteTx, agents,
@@ -92,7 +92,8 @@ impl World {
             .add_service(WebhookServiceServer::new(WebhooksService::new(
                 core.clone(),
                 webhooks,
-            )));
+            )))
+            .add_service(BackupServiceServer::new(Backups::new(core.clone())));
         Self {
             core,
             routes,
