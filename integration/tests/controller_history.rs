@@ -7,7 +7,7 @@ use wgfleet_integration::{
     agent::{self, Agent},
     client::{Address, Response},
     controller::{self, Controller, Rest},
-    eventually,
+    eventually, poll,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -133,10 +133,12 @@ fn a_history_adds_up_over_restarts() {
             &json!({"enabled": false}),
         );
     }
-    eventually(PATIENCE, "the history has every byte once", || {
+    let agree = poll(PATIENCE, || {
         (node_sum(&rest, &fleet.node, "10s") == totals(&rest)).then_some(())
     });
     let all = totals(&rest);
+    let in_history = node_sum(&rest, &fleet.node, "10s");
+    assert!(agree.is_some(), "{in_history:?} of {all:?} in the history");
     for step in ["1m", "5m", "1h", "1d"] {
         assert_eq!(node_sum(&rest, &fleet.node, step), all, "{step}");
     }

@@ -16,8 +16,7 @@ use super::{
 
 const GOOD: (i32, i32) = (2020, 4000);
 const HERE: &str = "127.0.0.1";
-const NOT_TRUSTED: &str =
-    "the certificate is signed by an authority that is not trusted for this node";
+const NOT_TRUSTED: &str = "the certificate is signed by an authority that is not trusted here";
 
 fn behind(agent: &Agent) -> SocketAddr {
     match agent.address() {

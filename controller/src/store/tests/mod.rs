@@ -31,6 +31,15 @@ use super::{
 /// Any moment; the store reads no clock.
 const NOW_S: i64 = 1_790_000_000;
 
+/// Undoes every migration after the second.
+const TO_VERSION_2: &str = "DROP TABLE events; DROP TABLE webhook_deliveries; DROP TABLE webhooks; \
+    ALTER TABLE peer_nodes DROP COLUMN online; \
+    DROP TABLE audit; DROP TABLE tokens; DROP TABLE idempotency; \
+    DROP TABLE node_samples; DROP TABLE peer_samples; DROP TABLE node_traffic; \
+    DROP TRIGGER node_status_is_noted; DROP TABLE node_status_changes; \
+    DROP TABLE peer_quotas; DROP INDEX peers_to_expire; \
+    ALTER TABLE peers DROP COLUMN expired_for; PRAGMA user_version = 2";
+
 struct Fixture {
     store: Store,
     dir: TempDir,

@@ -9,7 +9,7 @@ use std::{
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{Fixture, NOW_S, open};
+use super::{Fixture, NOW_S, TO_VERSION_2, open};
 use crate::store::{
     MasterKeySource, Store, StoreError, StoreOptions,
     master_key::MasterKeyError,
@@ -106,16 +106,8 @@ async fn an_older_store_is_brought_up() {
     let fixture = Fixture::new();
     fixture.store.close().await;
     let conn = Connection::open(fixture.dir.path().join(STORE_FILE)).expect("the file");
-    conn.execute_batch(
-        "DROP TABLE events; DROP TABLE webhook_deliveries; DROP TABLE webhooks; \
-         ALTER TABLE peer_nodes DROP COLUMN online; \
-         DROP TABLE audit; DROP TABLE tokens; DROP TABLE idempotency; \
-         DROP TABLE node_samples; DROP TABLE peer_samples; DROP TABLE node_traffic; \
-         DROP TRIGGER node_status_is_noted; DROP TABLE node_status_changes; \
-         DROP TABLE peer_quotas; DROP INDEX peers_to_expire; \
-         ALTER TABLE peers DROP COLUMN expired_for; PRAGMA user_version = 2",
-    )
-    .expect("the schema of version 2");
+    conn.execute_batch(TO_VERSION_2)
+        .expect("the schema of version 2");
     drop(conn);
     let store = open(fixture.dir.path()).expect("an upgraded store");
     let version = store.read(migrate::found_version).await;

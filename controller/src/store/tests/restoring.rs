@@ -9,7 +9,7 @@ use std::{
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{Fixture, NOW_S, open};
+use super::{Fixture, NOW_S, TO_VERSION_2, open};
 use crate::store::{
     MasterKeySource, audit, backup, meta, migrate, nodes,
     open::{MASTER_KEY_FILE, STORE_FILE},
@@ -207,11 +207,8 @@ async fn not_under_a_controller() {
 async fn an_older_backup_is_brought_up() {
     let (dir, file) = with_backup().await;
     let conn = Connection::open(&file).expect("the backup");
-    conn.execute_batch(
-        "DROP TABLE audit; DROP TABLE tokens; DROP TABLE idempotency; DROP TABLE samples; \
-         PRAGMA user_version = 2",
-    )
-    .expect("the schema of version 2");
+    conn.execute_batch(TO_VERSION_2)
+        .expect("the schema of version 2");
     drop(conn);
     let restored = restore(&file, dir.path()).expect("restored");
     assert_eq!(restored.described.schema_version, 2);
