@@ -49,6 +49,9 @@ struct Entry {
     saved: Traffic,
     /// Another total than that of the last checkpoint.
     changed: bool,
+    /// Whether the store has it: a peer that it does not have is a stranger after a restart, and what
+    /// it had moved by then would be nobody's traffic.
+    stored: bool,
     /// Since the last checkpoint.
     online_ms: u64,
 }
@@ -189,7 +192,7 @@ impl Observation {
         turn: &Semaphore,
     ) -> Result<(), StoreError> {
         let total = self.tally.total();
-        let due = |entry: &Entry| entry.changed || entry.online_ms > 0;
+        let due = |entry: &Entry| entry.changed || entry.online_ms > 0 || !entry.stored;
         let due = self.entries.iter().filter(|(_, entry)| due(entry));
         let due: Vec<_> = due.map(|(key, _)| *key).collect();
         if due.is_empty() || seen.at_s == 0 {
@@ -230,6 +233,7 @@ impl Observation {
         for (row, online_s) in written {
             if let Some(entry) = self.entries.get_mut(&row.public_key) {
                 entry.saved = total_of(&row);
+                entry.stored = true;
                 entry.changed = entry.totals.total != entry.saved;
                 entry.online_ms -= u64::from(online_s) * 1000;
             }
@@ -252,6 +256,7 @@ impl Entry {
         Self {
             totals,
             saved: total_of(row),
+            stored: true,
             ..Self::default()
         }
     }
