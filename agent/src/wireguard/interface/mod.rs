@@ -10,6 +10,7 @@
 
 mod both;
 mod dump_json;
+mod handle;
 pub mod index;
 pub mod mutation;
 mod owner;
@@ -17,7 +18,8 @@ mod registry;
 mod survey;
 
 pub use dump_json::DumpJson;
+pub use handle::Handle;
 pub use mutation::{Mutation, Refusal};
-pub use owner::{DeviceReport, Failure, Handle, MutationError};
+pub use owner::{DeviceReport, Failure, MutationError};
 pub use registry::{Interfaces, OwnerDied};
 pub use survey::{PeerTraffic, Survey};

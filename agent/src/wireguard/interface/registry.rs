@@ -9,7 +9,10 @@ use std::{
 use tokio::sync::{broadcast::error::RecvError, mpsc};
 use wire_contract::InterfaceName;
 
-use super::owner::{Failure, Handle, Owner};
+use super::{
+    handle::Handle,
+    owner::{Failure, Owner},
+};
 use crate::{
     clock::Clock,
     state::replay::ReplayMemory,
