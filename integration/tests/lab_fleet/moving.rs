@@ -1,17 +1,20 @@
 //! A peer moves from one node to the other while its client talks.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    atomic::{AtomicBool, Ordering},
+    mpsc,
+};
 
 use serde_json::{Value, json};
-use wgfleet_integration::{StopOnDrop, eventually, lab_test, wg};
+use wgfleet_integration::{StopOnDrop, eventually, lab_test, netns, wg};
 
 use crate::{
     client::{add_client, bring_up, connect_client, endpoint, talk},
     fleet::{Fleet, Host, SOON, WG0, limits, text, texts},
 };
 
-fn has(host: &Host, key: &str) -> bool {
-    host.inside(|| wg::peer(WG0, key)).is_some()
+fn has(namespace: &str, key: &str) -> bool {
+    netns::inside(namespace, || wg::peer(WG0, key)).is_some()
 }
 
 fn service(host: &Host, port: u16) -> std::net::SocketAddr {
@@ -43,27 +46,32 @@ fn moved(fleet: &Fleet, path: &str, to: usize) -> Value {
 }
 
 /// Does `work` and goes on until the peer is on the target alone; at no moment it was on none.
-fn never_on_none(source: &Host, target: &Host, key: &str, work: impl FnOnce()) {
+fn never_on_none(source: &str, target: &str, key: &str, work: impl FnOnce()) {
+    // In this order: what has left the source by now must be on the target after it.
+    let look = || assert!(has(source, key) || has(target, key), "it is nowhere");
     let stop = AtomicBool::new(false);
+    let (watching, watched) = mpsc::channel();
     std::thread::scope(|scope| {
-        let watch = scope.spawn(|| {
-            let mut looks = 0;
+        let (look, stop) = (&look, &stop);
+        // It owns its end of the channel: should it fail at once, the wait below ends too.
+        let watch = scope.spawn(move || {
+            look();
+            watching.send(()).expect("it is waited for");
             while !stop.load(Ordering::Relaxed) {
-                // In this order: what has left the source by now must be on the target after it.
-                assert!(has(source, key) || has(target, key), "it is nowhere");
-                looks += 1;
+                look();
             }
-            looks
         });
-        let stopping = StopOnDrop(&stop);
+        let stopping = StopOnDrop(stop);
+        watched.recv().expect("the peer was there at first");
         work();
         eventually(SOON, "gone from the source", || {
             (!has(source, key)).then_some(())
         });
-        assert!(has(target, key));
+        look();
         drop(stopping);
-        assert!(watch.join().expect("it was always somewhere") > 1);
+        watch.join().expect("it was always somewhere");
     });
+    assert!(has(target, key));
 }
 
 lab_test! {
@@ -94,9 +102,10 @@ lab_test! {
         assert_eq!(fleet.hosts[0].shown()[&key].0, texts(&peer["allowed_ips"]));
         talk("n1", service(&fleet.hosts[0], 7001));
 
-        fleet.hosts[1].agent.restart();
+        let [n1, n2] = fleet.hosts.each_ref().map(|host| host.namespace);
+        let returning = &mut fleet.hosts[1].agent;
+        never_on_none(n1, n2, &key, || returning.restart());
         let [first, second] = &fleet.hosts;
-        never_on_none(first, second, &key, || {});
         assert_eq!(second.shown()[&key], (texts(&waiting["allowed_ips"]), preshared.clone()));
         eventually(SOON, "it is applied", || {
             (fleet.rest.read(&path)["sync"]["state"] == "applied").then_some(())
@@ -105,7 +114,7 @@ lab_test! {
         talk("n2", service(second, 7000));
 
         // And back, with both nodes there.
-        never_on_none(second, first, &key, || drop(moved(&fleet, &path, 0)));
+        never_on_none(n2, n1, &key, || drop(moved(&fleet, &path, 0)));
         let back = fleet.rest.read(&path);
         assert_eq!(first.shown()[&key], (texts(&back["allowed_ips"]), preshared));
         configure(&fleet, &path);
