@@ -1,6 +1,9 @@
 //! Comparing preshared keys without keeping them.
 
-use ring::{hmac, rand::SystemRandom};
+use ring::{
+    digest,
+    rand::{self, SystemRandom},
+};
 use wire_contract::{PresharedKey, key::KEY_BYTES};
 use zeroize::Zeroizing;
 
@@ -14,9 +17,16 @@ impl std::fmt::Debug for Fingerprint {
     }
 }
 
+/// So much of a key that it and a preshared key fill one block of SHA-256: a dump has thousands of them,
+/// and an HMAC is two blocks each.
+const OWN_KEY_BYTES: usize = 23;
+
 /// Makes [`Fingerprint`]s under a key drawn at start and never stored.
+///
+/// What is hashed has one length only, so nothing can be appended to it, which is what HMAC guards
+/// against.
 #[derive(Clone)]
-pub struct Fingerprinter(hmac::Key);
+pub struct Fingerprinter(digest::Context);
 
 impl Fingerprinter {
     /// Draws a key.
@@ -25,8 +35,11 @@ impl Fingerprinter {
     /// When the system has no random numbers to give.
     #[must_use]
     pub fn new() -> Self {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
-        Self(key.expect("the system gives random numbers"))
+        let key = rand::generate::<[u8; OWN_KEY_BYTES]>(&SystemRandom::new());
+        let key = Zeroizing::new(key.expect("the system gives random numbers").expose());
+        let mut keyed = digest::Context::new(&digest::SHA256);
+        keyed.update(&*key);
+        Self(keyed)
     }
 
     /// The fingerprint of a raw preshared key as the kernel shows it; `None` for all zeros, which is
@@ -36,9 +49,10 @@ impl Fingerprinter {
         if *preshared_key == [0; KEY_BYTES] {
             return None;
         }
-        let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(hmac::sign(&self.0, preshared_key).as_ref());
-        Some(Fingerprint(fingerprint))
+        let mut hash = self.0.clone();
+        hash.update(preshared_key);
+        let hash = hash.finish();
+        Some(Fingerprint(hash.as_ref().try_into().expect("32 bytes")))
     }
 
     /// The fingerprint of a preshared key; `None` for the key that stands for none.

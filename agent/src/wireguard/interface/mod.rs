@@ -12,6 +12,7 @@ mod both;
 mod dump_json;
 mod handle;
 pub mod index;
+mod line;
 pub mod mutation;
 mod owner;
 mod registry;

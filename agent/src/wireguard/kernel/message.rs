@@ -104,21 +104,19 @@ impl<'a> Iterator for Messages<'a> {
 pub(super) struct Attributes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Attributes<'a> {
-    #[inline]
+    #[inline(always)]
     fn cut(&mut self) -> Result<(u16, &'a [u8]), Malformed> {
-        let bytes = self.0;
-        if bytes.len() < ATTRIBUTE_HEADER_BYTES {
+        let Some((header, rest)) = self.0.split_first_chunk::<ATTRIBUTE_HEADER_BYTES>() else {
             return Err(Malformed("attribute header cut short"));
-        }
-        let len = usize::from(u16_at(bytes, 0));
-        if len < ATTRIBUTE_HEADER_BYTES || len > bytes.len() {
+        };
+        let len = usize::from(u16_at(header, 0)).checked_sub(ATTRIBUTE_HEADER_BYTES);
+        let Some((payload, behind)) = len.and_then(|len| rest.split_at_checked(len)) else {
             return Err(Malformed("attribute length"));
-        }
-        self.0 = bytes.get(aligned(len)..).unwrap_or_default();
-        Ok((
-            u16_at(bytes, 2) & ATTRIBUTE_KIND_MASK,
-            &bytes[ATTRIBUTE_HEADER_BYTES..len],
-        ))
+        };
+        // The last one may come without its padding.
+        let padding = aligned(payload.len()) - payload.len();
+        self.0 = behind.get(padding..).unwrap_or_default();
+        Ok((u16_at(header, 2) & ATTRIBUTE_KIND_MASK, payload))
     }
 }
 
