@@ -235,7 +235,8 @@ fn network(text: &str) -> Option<IpNet> {
         None => return Some(IpNet::from(text.parse::<std::net::IpAddr>().ok()?)),
         Some(halves) => halves,
     };
-    if !prefix_len.bytes().all(|byte| byte.is_ascii_digit()) {
+    let leads_with_zero = prefix_len.len() > 1 && prefix_len.starts_with('0');
+    if leads_with_zero || !prefix_len.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let net = IpNet::new(address.parse().ok()?, prefix_len.parse().ok()?);
