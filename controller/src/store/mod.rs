@@ -41,6 +41,7 @@ pub mod node_status;
 pub mod nodes;
 pub mod open;
 pub mod page;
+pub mod peer_index;
 pub mod peer_list;
 pub mod peer_nodes;
 pub mod peers;
@@ -66,6 +67,7 @@ mod tests;
 pub use error::StoreError;
 pub use master_key::MasterKeySource;
 pub use open::StoreOptions;
+pub use peer_index::PeerIndex;
 pub use seal::Sealer;
 pub use value::{
     AgentId, DeliveryOutcome, NodeId, NodeStatus, PeerId, Role, SyncState, TokenId, UnmanagedPeers,
@@ -82,6 +84,7 @@ struct Inner {
     readers: readers::Readers,
     sealer: Arc<Sealer>,
     last_event: watch::Receiver<i64>,
+    peer_index: Arc<PeerIndex>,
     hold_paused_clock: bool,
     data_dir: PathBuf,
     /// One copy at a time is made and read.
@@ -98,12 +101,15 @@ impl Store {
         let (queue, commands) = mpsc::channel(options.queue_depth.max(1));
         let sealer = Arc::new(opened.sealer);
         let (told, last_event) = watch::channel(events::last_id(&opened.writer)?);
+        peer_index::changes::note(&opened.writer)?;
+        let peer_index = Arc::new(PeerIndex::load(&opened.writer)?);
         let owned = writer::Owned {
             conn: opened.writer,
             sealer: Arc::clone(&sealer),
             lock: opened.lock,
             on_commit: options.on_commit.clone(),
             last_event: told,
+            peer_index: Arc::clone(&peer_index),
         };
         thread::Builder::new()
             .name("store-writer".into())
@@ -114,6 +120,7 @@ impl Store {
             readers: readers::Readers::new(opened.readers),
             sealer,
             last_event,
+            peer_index,
             hold_paused_clock: options.hold_paused_clock,
             data_dir: options.data_dir.clone(),
             backups: Arc::new(Semaphore::new(1)),
@@ -181,6 +188,12 @@ impl Store {
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         self.0.readers.read(work).await
+    }
+
+    /// All peers, to find those of a list.
+    #[must_use]
+    pub fn peer_index(&self) -> Arc<PeerIndex> {
+        Arc::clone(&self.0.peer_index)
     }
 
     /// The id of the last event on disk, told after each commit that appended any.

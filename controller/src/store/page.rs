@@ -1,7 +1,6 @@
 //! Pages of long lists: where one ends, the next begins, whatever came or went between.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use rusqlite::types::Value;
 
 use super::PeerId;
 
@@ -21,15 +20,6 @@ pub struct Cursor {
     pub key: SortKey,
     /// The id.
     pub id: PeerId,
-}
-
-/// One page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page<T> {
-    /// Its rows.
-    pub items: Vec<T>,
-    /// Where the next one begins; `None` when this is the last.
-    pub next: Option<Cursor>,
 }
 
 impl Cursor {
@@ -59,14 +49,5 @@ impl Cursor {
             key,
             id: id.parse().ok()?,
         })
-    }
-}
-
-impl From<SortKey> for Value {
-    fn from(key: SortKey) -> Self {
-        match key {
-            SortKey::Text(text) => Self::Text(text),
-            SortKey::Integer(number) => Self::Integer(number),
-        }
     }
 }

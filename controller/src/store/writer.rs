@@ -16,7 +16,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{error::StoreError, seal::Sealer};
+use super::{error::StoreError, peer_index::PeerIndex, seal::Sealer};
 use crate::failpoint;
 
 /// Most commands in one transaction: bounds how long the first of them waits for the last.
@@ -114,6 +114,8 @@ pub(super) struct Owned {
     pub on_commit: Option<Arc<dyn Fn(Duration) + Send + Sync>>,
     /// Told the id of the last event after each commit that appended any.
     pub last_event: watch::Sender<i64>,
+    /// Follows each commit.
+    pub peer_index: Arc<PeerIndex>,
 }
 
 struct Pending<T, F> {
@@ -166,6 +168,7 @@ pub(super) fn run(mut queue: mpsc::Receiver<Message>, owned: Owned) {
         lock,
         on_commit,
         last_event,
+        peer_index,
     } = owned;
     let mut group = Vec::with_capacity(MAX_GROUP);
     let mut closing = None;
@@ -176,6 +179,11 @@ pub(super) fn run(mut queue: mpsc::Receiver<Message>, owned: Owned) {
         let began = Instant::now();
         let appended = Cell::new(None);
         let outcome = commit(&conn, (&sealer, &appended), &mut group);
+        // Before anybody hears of the commit. Should it fail, what was committed stays so: the index
+        // catches up with the next one.
+        if outcome.is_ok() {
+            let _ = peer_index.follow(&conn);
+        }
         if let (Ok(()), Some(id)) = (&outcome, appended.get()) {
             last_event.send_replace(id);
         }

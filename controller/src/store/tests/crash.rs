@@ -11,7 +11,7 @@ use std::{
 use super::{Fixture, add_peer, open};
 use crate::{
     failpoint,
-    store::{nodes, peer_list, pools},
+    store::{nodes, pools},
 };
 use wire_contract::PublicKey;
 
@@ -89,18 +89,10 @@ async fn nothing_acknowledged_is_lost() {
         // Opening checks the file's integrity.
         let store = open(fixture.dir.path()).expect(place);
         let check = store.read(move |conn| {
-            let page = peer_list::list(
-                conn,
-                &peer_list::PeerFilter::default(),
-                Default::default(),
-                None,
-                1000,
-            )?;
-            let names: BTreeSet<_> = page
-                .items
-                .iter()
-                .map(|row| row.settings.name.clone())
-                .collect();
+            let names = conn
+                .prepare("SELECT name FROM peers")?
+                .query_map([], |row| row.get(0))?
+                .collect::<Result<BTreeSet<String>, _>>()?;
             let row = nodes::get(conn, node)?;
             let addresses: i64 =
                 conn.query_row("SELECT count(*) FROM allocations", [], |row| row.get(0))?;

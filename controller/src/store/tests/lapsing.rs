@@ -7,7 +7,7 @@ use crate::{
     domain::{period::QuotaPeriod, quota::Quota},
     store::{
         NodeId, PeerId, StoreError, SyncState, WriteTx, audit, lapses, nodes,
-        peer_list::{self, Admission, PeerFilter, PeerSort},
+        peer_list::{self, Admission, PeerFilter, PeerQuery, Seen},
         peer_nodes,
         peers::{self, PeerSettings},
         quotas,
@@ -162,31 +162,39 @@ async fn lists_are_filtered_by_what_is_shown() {
             };
             quotas::set(tx, id, Some(&quota).filter(|_| held || off))?;
         }
-        let mut found = 0;
-        for admission in [
-            Admission::Active,
-            Admission::Disabled,
-            Admission::Expired,
-            Admission::QuotaUsedUp,
-        ] {
-            let filter = PeerFilter {
+        Ok(())
+    });
+    assert_eq!(outcome.await, Ok(()));
+    let mut found = 0;
+    for admission in [
+        Admission::Active,
+        Admission::Disabled,
+        Admission::Expired,
+        Admission::QuotaUsedUp,
+    ] {
+        let query = PeerQuery {
+            filter: PeerFilter {
                 admission: Some((admission, NOW_S)),
                 ..PeerFilter::default()
-            };
-            let page = peer_list::list(tx, &filter, PeerSort::Name, None, 100)?;
-            assert_eq!(peer_list::count(tx, &filter)?, page.items.len() as u64);
-            assert!(!page.items.is_empty(), "{admission:?}");
-            for row in &page.items {
-                assert_eq!(
-                    Admission::of(row, NOW_S),
-                    admission,
-                    "{}",
-                    row.settings.name
-                );
-            }
-            found += page.items.len();
+            },
+            limit: 100,
+            ..PeerQuery::default()
+        };
+        let index = fixture.store.peer_index();
+        let page = index.find(&query, |_| Some(|_: &PublicKey| Seen::default()));
+        let ids = page.expect("a page").ids;
+        let rows = fixture.store.read(move |conn| peer_list::rows(conn, &ids));
+        let rows = rows.await.expect("the peers");
+        assert!(!rows.is_empty(), "{admission:?}");
+        for row in &rows {
+            assert_eq!(
+                Admission::of(row, NOW_S),
+                admission,
+                "{}",
+                row.settings.name
+            );
         }
-        Ok(found)
-    });
-    assert_eq!(outcome.await, Ok(16));
+        found += rows.len();
+    }
+    assert_eq!(found, 16);
 }

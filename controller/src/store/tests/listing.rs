@@ -1,22 +1,48 @@
-//! Lists of 100,000 peers: along an index, whole, and the same however they are cut.
+//! Lists of many peers: whole, the same however they are cut, and never behind the store.
 
-use std::time::Instant;
+use wire_contract::PublicKey;
 
-use rusqlite::{Connection, params_from_iter};
-
-use super::{Fixture, NOW_S};
-use crate::store::{
-    NodeId, StoreError, SyncState, WriteTx,
-    page::Cursor,
-    peer_list::{self, PeerFilter, PeerSort},
+use super::{Fixture, NOW_S, add_peer};
+use crate::{
+    domain::{period::QuotaPeriod, quota::Quota},
+    store::{
+        NodeId, PeerId, PeerIndex, Store, StoreError, SyncState, WriteTx, generation,
+        page::Cursor,
+        peer_index::Found,
+        peer_list::{self, PeerFilter, PeerQuery, PeerSort, Seen},
+        peer_nodes::{self, Placement},
+        peers, quotas, tombstones,
+    },
 };
 
-const SORTS: [PeerSort; 4] = [
+const SORTS: [PeerSort; 7] = [
     PeerSort::Name,
     PeerSort::NameDesc,
     PeerSort::CreatedAt,
     PeerSort::CreatedAtDesc,
+    PeerSort::LatestHandshakeDesc,
+    PeerSort::RxBytesTotalDesc,
+    PeerSort::TxBytesTotalDesc,
 ];
+
+/// What is made up as seen of a peer: by its key, so that every order is another one.
+fn seen(key: &PublicKey) -> Seen {
+    let sum = key
+        .as_bytes()
+        .iter()
+        .map(|byte| i64::from(*byte))
+        .sum::<i64>();
+    Seen {
+        online: sum % 3 == 0,
+        latest_handshake: sum % 7,
+        rx_bytes_total: sum % 11,
+        tx_bytes_total: -sum,
+    }
+}
+
+fn find(index: &PeerIndex, query: &PeerQuery) -> Result<Found, StoreError> {
+    index.find(query, |_| Some(seen))
+}
 
 /// `count` peers in two statements; every name twice, every tenth pending.
 fn fill(tx: &WriteTx<'_>, node: NodeId, count: u32) -> Result<(), StoreError> {
@@ -41,57 +67,6 @@ fn fill(tx: &WriteTx<'_>, node: NodeId, count: u32) -> Result<(), StoreError> {
         (node, count),
     )?;
     Ok(())
-}
-
-fn plan(conn: &Connection, filter: &PeerFilter, sort: PeerSort, after: Option<&Cursor>) -> String {
-    let (sql, values) = peer_list::list_query(filter, sort, after, 100);
-    let mut explain = conn
-        .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
-        .expect("a query");
-    let rows = explain.query_map(params_from_iter(values), |row| {
-        row.get::<_, String>("detail")
-    });
-    rows.expect("a plan")
-        .map(|row| row.expect("a step"))
-        .collect::<Vec<_>>()
-        .join("; ")
-}
-
-#[tokio::test]
-async fn a_page_follows_an_index_and_sorts_nothing() {
-    let fixture = Fixture::new();
-    let node = fixture.node("node-1", &[]).await;
-    fixture
-        .store
-        .write(move |tx| fill(tx, node, 100_000))
-        .await
-        .expect("peers");
-    let check = fixture.store.read(move |conn| {
-        let all = PeerFilter::default();
-        let of_node = PeerFilter {
-            node_id: Some(node),
-            ..PeerFilter::default()
-        };
-        for (filter, sort) in [&all, &of_node]
-            .into_iter()
-            .flat_map(|f| SORTS.map(|s| (f, s)))
-        {
-            let first = peer_list::list(conn, filter, sort, None, 100)?;
-            let cursor = first.next.expect("more");
-            for after in [None, Some(&cursor)] {
-                let plan = plan(conn, filter, sort, after);
-                assert!(plan.contains("USING INDEX peers_by_"), "{plan}");
-                assert!(!plan.contains("TEMP B-TREE"), "{plan}");
-                assert!(!plan.contains("SCAN pn"), "{plan}");
-            }
-            let begun = Instant::now();
-            peer_list::list(conn, filter, sort, Some(&cursor), 100)?;
-            assert!(begun.elapsed().as_millis() < 100, "{:?}", begun.elapsed());
-        }
-        assert_eq!(peer_list::count(conn, &all)?, 100_000);
-        Ok(())
-    });
-    check.await.expect("a read");
 }
 
 #[tokio::test]
@@ -148,37 +123,281 @@ async fn pages_add_up_to_the_whole_list() {
             0,
         ),
     ];
-    let check = fixture.store.read(move |conn| {
-        for ((filter, wanted), sort) in filters.iter().flat_map(|f| SORTS.map(|s| (f, s))) {
-            assert_eq!(peer_list::count(conn, filter)?, *wanted, "{filter:?}");
-            let whole = peer_list::list(conn, filter, sort, None, 5000)?;
-            assert!(whole.next.is_none());
-            let (mut pieces, mut after) = (Vec::new(), None);
-            loop {
-                let page = peer_list::list(conn, filter, sort, after.as_ref(), 37)?;
-                pieces.extend(page.items);
-                // As clients carry it.
-                let Some(next) = page.next else { break };
-                after = Some(Cursor::decode(&next.encode()).expect("our own cursor"));
-            }
-            assert_eq!(pieces, whole.items, "{filter:?} {sort:?}");
-            assert_eq!(pieces.len() as u64, *wanted);
-        }
-        let other_order = peer_list::list(conn, &filters[0].0, PeerSort::Name, None, 1)?.next;
-        let refused = peer_list::list(
-            conn,
-            &filters[0].0,
-            PeerSort::CreatedAt,
-            other_order.as_ref(),
-            1,
-        );
+    let index = fixture.store.peer_index();
+    for ((filter, wanted), sort) in filters.iter().flat_map(|f| SORTS.map(|s| (f, s))) {
+        let mut query = PeerQuery {
+            filter: filter.clone(),
+            sort,
+            limit: 5000,
+            ..PeerQuery::default()
+        };
+        let whole = find(&index, &query).expect("a page");
+        assert!(whole.next.is_none());
         assert_eq!(
-            refused.map(drop),
-            Err(StoreError::NotFound { what: "cursor" })
+            (whole.total, whole.ids.len() as u64),
+            (*wanted, *wanted),
+            "{filter:?}"
         );
+        query.limit = 37;
+        let mut pieces = Vec::new();
+        loop {
+            let page = find(&index, &query).expect("a page");
+            pieces.extend(page.ids);
+            assert_eq!(page.total, *wanted);
+            // As clients carry it.
+            let Some(next) = page.next else { break };
+            query.after = Some(Cursor::decode(&next.encode()).expect("our own cursor"));
+        }
+        assert_eq!(pieces, whole.ids, "{filter:?} {sort:?}");
+    }
+    let first = |sort, after| PeerQuery {
+        sort,
+        after,
+        limit: 1,
+        ..PeerQuery::default()
+    };
+    let by_name = find(&index, &first(PeerSort::Name, None)).expect("a page");
+    let refused = find(&index, &first(PeerSort::CreatedAt, by_name.next));
+    assert_eq!(refused, Err(StoreError::NotFound { what: "cursor" }));
+}
+
+#[tokio::test]
+async fn an_order_is_that_of_what_it_is_named_for() {
+    let fixture = Fixture::new();
+    let node = fixture.node("node-1", &[]).await;
+    fixture
+        .store
+        .write(move |tx| fill(tx, node, 500))
+        .await
+        .expect("peers");
+    let index = fixture.store.peer_index();
+    for (sort, online) in SORTS
+        .into_iter()
+        .flat_map(|s| [None, Some(true)].map(|o| (s, o)))
+    {
+        let query = PeerQuery {
+            sort,
+            online,
+            limit: 500,
+            ..PeerQuery::default()
+        };
+        let ids = find(&index, &query).expect("a page").ids;
+        let rows = fixture
+            .store
+            .read(move |conn| peer_list::rows(conn, &ids))
+            .await;
+        let rows = rows.expect("the peers");
+        let rank = |row: &peers::PeerRow| {
+            let (name, seen) = (row.settings.name.clone(), seen(&row.public_key));
+            match sort {
+                PeerSort::Name | PeerSort::NameDesc => (name, 0, row.id),
+                PeerSort::CreatedAt | PeerSort::CreatedAtDesc => {
+                    (String::new(), row.created_at, row.id)
+                }
+                PeerSort::LatestHandshakeDesc => (String::new(), seen.latest_handshake, row.id),
+                PeerSort::RxBytesTotalDesc => (String::new(), seen.rx_bytes_total, row.id),
+                PeerSort::TxBytesTotalDesc => (String::new(), seen.tx_bytes_total, row.id),
+            }
+        };
+        let mut ranks: Vec<_> = rows.iter().map(rank).collect();
+        if !matches!(sort, PeerSort::Name | PeerSort::CreatedAt) {
+            ranks.reverse();
+        }
+        assert!(ranks.is_sorted(), "{sort:?}");
+        let wanted = |row: &peers::PeerRow| {
+            online.is_none_or(|online| seen(&row.public_key).online == online)
+        };
+        assert!(
+            !rows.is_empty() && rows.iter().all(wanted),
+            "{sort:?} {online:?}"
+        );
+        assert_eq!(rows.len() == 500, online.is_none());
+    }
+}
+
+fn key(number: u8) -> PublicKey {
+    PublicKey::from_bytes([number; 32])
+}
+
+fn peer(tx: &WriteTx<'_>, node: NodeId, number: u8) -> Result<PeerId, StoreError> {
+    add_peer(tx, node, &format!("peer-{number}"), key(number))
+}
+
+fn place(tx: &WriteTx<'_>, id: PeerId, node: NodeId, number: u8) -> Result<(), StoreError> {
+    let placement = Placement {
+        node_id: node,
+        public_key: key(number),
+        peer_id: id,
+        allowed_ips: &[],
+        generation: generation::bump(tx, node)?,
+        psk_confirmed: true,
+    };
+    peer_nodes::place(tx, &placement)
+}
+
+/// What lists can tell of all peers: in each state they are asked for.
+fn everything(index: &PeerIndex, node: NodeId) -> Vec<Found> {
+    let filters = [
+        PeerFilter::default(),
+        PeerFilter {
+            node_id: Some(node),
+            ..PeerFilter::default()
+        },
+        PeerFilter {
+            q: Some("10.8.0.2".into()),
+            ..PeerFilter::default()
+        },
+        PeerFilter {
+            q: Some(key(9).to_base64().as_str().into()),
+            ..PeerFilter::default()
+        },
+        PeerFilter {
+            q: Some("RENAMED".into()),
+            ..PeerFilter::default()
+        },
+        PeerFilter {
+            label: [("team".into(), "red".into())].into(),
+            ..PeerFilter::default()
+        },
+        PeerFilter {
+            sync: Some(SyncState::Applied),
+            ..PeerFilter::default()
+        },
+        PeerFilter {
+            enabled: Some(false),
+            ..PeerFilter::default()
+        },
+        PeerFilter {
+            expires_before: Some(NOW_S),
+            ..PeerFilter::default()
+        },
+        PeerFilter {
+            admission: Some((peer_list::Admission::QuotaUsedUp, NOW_S)),
+            ..PeerFilter::default()
+        },
+    ];
+    let query = |filter| PeerQuery {
+        filter,
+        limit: 100,
+        ..PeerQuery::default()
+    };
+    let found = |filter| find(index, &query(filter)).expect("a page");
+    filters.into_iter().map(found).collect()
+}
+
+/// Makes a change, which must show in lists, as it would after a restart.
+async fn shows<F>(store: &Store, node: NodeId, what: &str, change: F)
+where
+    F: FnOnce(&WriteTx<'_>) -> Result<(), StoreError> + Send + 'static,
+{
+    let before = everything(&store.peer_index(), node);
+    store.write(change).await.expect(what);
+    let now = everything(&store.peer_index(), node);
+    assert_ne!(now, before, "{what}");
+    let read = store.read(PeerIndex::load).await.expect("all peers");
+    assert_eq!(now, everything(&read, node), "{what}");
+}
+
+#[tokio::test]
+async fn a_list_is_never_behind_the_store() {
+    let fixture = Fixture::new();
+    let [first, second] = [
+        fixture.node("node-1", &["10.8.0.0/24"]).await,
+        fixture.node("node-2", &["10.9.0.0/24"]).await,
+    ];
+    let store = &fixture.store;
+    shows(store, first, "created", move |tx| {
+        peer(tx, first, 2).map(drop)
+    })
+    .await;
+    let made = store.write(move |tx| peer(tx, first, 1));
+    let id = made.await.expect("a peer");
+    let settings = move |change: fn(&mut peers::PeerSettings)| {
+        move |tx: &WriteTx<'_>| {
+            let mut settings = peers::get(tx, id)?.settings;
+            change(&mut settings);
+            peers::update_settings(tx, id, &settings, NOW_S)
+        }
+    };
+    shows(
+        store,
+        first,
+        "named",
+        settings(|peer| peer.name = "Renamed".into()),
+    )
+    .await;
+    let label =
+        |peer: &mut peers::PeerSettings| drop(peer.labels.insert("team".into(), "red".into()));
+    shows(store, first, "labelled", settings(label)).await;
+    shows(
+        store,
+        first,
+        "expired",
+        settings(|peer| peer.expires_at = Some(NOW_S - 1)),
+    )
+    .await;
+    shows(
+        store,
+        first,
+        "let in again",
+        settings(|peer| peer.expires_at = None),
+    )
+    .await;
+    shows(
+        store,
+        first,
+        "disabled",
+        settings(|peer| peer.enabled = false),
+    )
+    .await;
+    let held = Quota {
+        held: true,
+        ..Quota::new(9, QuotaPeriod::Week, NOW_S)
+    };
+    shows(store, first, "held", move |tx| {
+        quotas::set(tx, id, Some(&held))
+    })
+    .await;
+    shows(store, first, "without a quota", move |tx| {
+        quotas::set(tx, id, None)
+    })
+    .await;
+    shows(store, first, "applied", move |tx| {
+        let row = peers::get(tx, id)?;
+        let all = tx.execute(
+            "UPDATE peer_nodes SET sync_state = 'applied' WHERE peer_id = ?1",
+            [id],
+        )?;
+        assert_eq!((all, row.sync_state), (1, SyncState::Pending));
         Ok(())
+    })
+    .await;
+    shows(store, first, "of another key", move |tx| {
+        tombstones::bury(tx, first, &key(1), NOW_S)?;
+        peers::set_key_pair(tx, id, &key(9), None, NOW_S)?;
+        place(tx, id, first, 9)
+    })
+    .await;
+    shows(store, first, "on another node", move |tx| {
+        place(tx, id, second, 9)?;
+        peers::set_node(tx, id, second, NOW_S)
+    })
+    .await;
+    let failed = store.write(move |tx| {
+        settings(|peer| peer.name = "never".into())(tx)?;
+        Err::<(), _>(StoreError::NotFound { what: "anything" })
     });
-    check.await.expect("a read");
+    let before = everything(&store.peer_index(), first);
+    assert!(failed.await.is_err());
+    assert_eq!(
+        everything(&store.peer_index(), first),
+        before,
+        "what was taken back"
+    );
+    shows(store, first, "deleted", move |tx| {
+        peers::delete(tx, id, NOW_S)
+    })
+    .await;
 }
 
 #[test]
