@@ -30,6 +30,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 /// How a controller is to be started.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
+    listen: Option<String>,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
 }
@@ -39,6 +40,13 @@ impl Config {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Listens there, after every restart too.
+    #[must_use]
+    pub fn listen(mut self, on: impl Into<String>) -> Self {
+        self.listen = Some(on.into());
+        self
     }
 
     /// `--poll-interval`, such as `500ms`.
@@ -185,15 +193,17 @@ impl Controller {
     }
 
     /// Starts it, again after [`Controller::kill`] or [`Controller::terminate`], on the same files.
-    /// It may listen on another port now: ask for a new [`Controller::rest`].
+    /// Unless it was told where, it may listen on another port now: ask for a new
+    /// [`Controller::rest`].
     ///
     /// # Panics
     /// When it is running, or does not start.
     #[track_caller]
     pub fn restart(&mut self) {
         let mut command = Command::new(binary::path("wgfleet-controller"));
+        let listen = self.config.listen.as_deref().unwrap_or("127.0.0.1:0");
         command
-            .args(["--listen", "127.0.0.1:0", "--log-format", "text"])
+            .args(["--listen", listen, "--log-format", "text"])
             .arg("--data-dir")
             .arg(self.data_dir())
             .args(&self.config.arguments)
