@@ -100,7 +100,7 @@ fn is_on_node(rest: &Rest, node: &str, key: &str) -> bool {
 }
 
 #[test]
-fn a_history_adds_up_over_a_restart() {
+fn a_history_adds_up_over_restarts() {
     let mut fleet = fleet(0);
     let rest = fleet.controller.rest();
     for n in 0..5 {
@@ -110,13 +110,22 @@ fn a_history_adds_up_over_a_restart() {
         let (rx, tx) = node_sum(&rest, &fleet.node, "10s");
         (rx > 0 && tx > 0).then_some(())
     });
-    assert!(fleet.controller.terminate().success());
-    fleet.controller.restart();
+    // Twice without a word, before anything of the peers was written down, then in good order.
+    for round in 0..3 {
+        if round < 2 {
+            fleet.controller.kill();
+        } else {
+            assert!(fleet.controller.terminate().success());
+        }
+        fleet.controller.restart();
+        let rest = fleet.controller.rest();
+        create(&rest, &json!({"name": format!("peer of round {round}")}));
+        let before = node_sum(&rest, &fleet.node, "10s");
+        eventually(PATIENCE, "more traffic in the history", || {
+            (node_sum(&rest, &fleet.node, "10s").1 > before.1).then_some(())
+        });
+    }
     let rest = fleet.controller.rest();
-    let before = node_sum(&rest, &fleet.node, "10s");
-    eventually(PATIENCE, "more traffic in the history", || {
-        (node_sum(&rest, &fleet.node, "10s").1 > before.1).then_some(())
-    });
     // Without peers nothing moves any more, and all there was is written down.
     let peers = rest.read("/peers")["items"].clone();
     for peer in peers.as_array().expect("items") {
@@ -125,6 +134,13 @@ fn a_history_adds_up_over_a_restart() {
             &json!({"enabled": false}),
         );
     }
+    eventually(PATIENCE, "no peer is left", || {
+        let pending = rest.read("/peers?sync=pending")["total"] != 0;
+        (!pending).then_some(())
+    });
+    fleet.controller.kill();
+    fleet.controller.restart();
+    let rest = fleet.controller.rest();
     let agree = poll(PATIENCE, || {
         (node_sum(&rest, &fleet.node, "10s") == totals(&rest)).then_some(())
     });

@@ -89,6 +89,9 @@ impl Worker {
             .metrics
             .polled(counted(&verdict), began.elapsed());
         self.note_poll(&verdict, outcome.as_ref().ok()).await?;
+        let seen = self.observed.load_full();
+        let (store, node) = (&self.shared.store, self.node);
+        self.observation.save_leavers(store, node, &seen).await?;
         self.dump = outcome.ok().map(|seen| seen.peers);
         Ok(good)
     }
@@ -212,8 +215,8 @@ impl Worker {
             )
             .collect();
         self.written.keep_only(&declared);
-        self.observation.keep_only(&declared);
         self.recorded.retain(|key, _| declared.contains(key));
+        self.observation.keep_only(declared);
         Ok(desired)
     }
 

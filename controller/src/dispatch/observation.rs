@@ -25,18 +25,29 @@ use crate::{
     store::{
         NodeId, Store, StoreError,
         counters::{self, CounterRow},
-        samples,
+        holders, samples,
     },
 };
+
+#[cfg(test)]
+mod tests;
 
 /// Peers in one write: few enough that the others who want to write hardly wait.
 const CHUNK: usize = 500;
 
 /// Totals of all peers of one node.
+///
+/// What was counted of the node is at any time what the mark of the checkpoint says, what its
+/// declared peers have gained since their counters were written down, and what the tally has adrift.
+/// So it is all known again after a kill, whenever that comes.
 pub(super) struct Observation {
     entries: HashMap<PublicKey, Entry>,
+    /// Keys that are the store's to count, as it was read last.
+    declared: HashSet<PublicKey>,
+    /// Peers that left with something that is not written down yet.
+    leavers: Vec<PublicKey>,
     tally: Arc<Tally>,
-    /// How far the node's traffic was counted when `entries` were read from the store.
+    /// The mark as it was when `entries` were read from the store.
     checkpoint: Traffic,
     /// The last good dump of this worker.
     last: Option<Instant>,
@@ -49,8 +60,7 @@ struct Entry {
     saved: Traffic,
     /// Another total than that of the last checkpoint.
     changed: bool,
-    /// Whether the store has it: a peer that it does not have is a stranger after a restart, and what
-    /// it had moved by then would be nobody's traffic.
+    /// Whether the store has it.
     stored: bool,
     /// Since the last checkpoint.
     online_ms: u64,
@@ -79,17 +89,23 @@ impl Observation {
     ) -> Result<(Self, ObservedNode), StoreError> {
         let read = move |conn: &_| {
             let marks = samples::marks(conn, node)?;
-            Ok((counters::list(conn, node)?, marks.checkpoint))
+            let declared = holders::keys(conn, node)?;
+            Ok((counters::list(conn, node)?, declared, marks.checkpoint))
         };
-        let (rows, checkpoint) = store.read(read).await?;
+        let (rows, declared, checkpoint) = store.read(read).await?;
         let mut peers = HashMap::new();
-        let mut entries = HashMap::new();
+        // A declared peer that was never written down was put there by us: all it has moved is its
+        // own, and not counted yet.
+        let new = |key: &PublicKey| (*key, Entry::default());
+        let mut entries: HashMap<_, _> = declared.iter().map(new).collect();
         for row in rows {
             peers.insert(row.public_key, observed_of(&row));
             entries.insert(row.public_key, Entry::of(&row));
         }
         let observation = Self {
             entries,
+            declared,
+            leavers: Vec::new(),
             tally,
             checkpoint,
             last: None,
@@ -116,6 +132,7 @@ impl Observation {
         let now_s = now.unix_s();
         let elapsed = self.last.map(|last| now.instant.duration_since(last));
         let mut gains = Gains::new(elapsed);
+        let mut adrift = Traffic::default();
         let mut peers = HashMap::with_capacity(dump.len());
         for peer in dump {
             let counters = Traffic {
@@ -131,21 +148,30 @@ impl Observation {
                 entry.online_ms += gains.elapsed_ms().min(LONGEST_MS.unsigned_abs());
             }
             // What a peer nobody knew had moved before the first look is no traffic of now.
-            if known || elapsed.is_some() {
-                gains.add(peer.public_key, added, seen.online);
+            let gained = if known || elapsed.is_some() {
+                added
             } else {
-                gains.add(peer.public_key, Traffic::default(), seen.online);
+                Traffic::default()
+            };
+            gains.add(peer.public_key, gained, seen.online);
+            if !self.declared.contains(&peer.public_key) {
+                adrift = adrift.saturating_add(gained);
+                entry.saved = entry.totals.total;
             }
             peers.insert(peer.public_key, seen);
         }
         let mut absent = HashMap::new();
         for (key, entry) in &mut self.entries {
             if !peers.contains_key(key) {
+                if entry.unsaved() != Traffic::default() && !self.leavers.contains(key) {
+                    self.leavers.push(*key);
+                }
                 entry.totals.observe_absent();
                 absent.insert(*key, gone(&entry.totals));
             }
         }
         self.count(&gains, now);
+        self.tally.set_adrift(adrift);
         self.last = Some(now.instant);
         Arc::new(ObservedNode {
             peers,
@@ -161,8 +187,12 @@ impl Observation {
     fn count(&self, gains: &Gains, now: Moment) {
         let mut gained = gains.traffic();
         if self.last.is_none() {
-            let reached = self.checkpoint.saturating_add(gained);
+            let marked = self.checkpoint.saturating_add(self.tally.adrift());
+            let reached = marked.saturating_add(gained);
             gained = reached.saturating_sub(self.tally.total());
+            // Counters that began anew while nobody looked: what they had shown stays counted.
+            self.tally
+                .set_adrift(self.tally.total().saturating_sub(reached));
         }
         let elapsed_ms = i64::try_from(gains.elapsed_ms()).unwrap_or(i64::MAX);
         let from_ms = now.unix_ms.saturating_sub(elapsed_ms);
@@ -171,15 +201,41 @@ impl Observation {
 
     /// What a peer has moved since the last checkpoint.
     pub(super) fn unsaved(&self, key: &PublicKey) -> u64 {
-        let since = |entry: &Entry| entry.totals.total.saturating_sub(entry.saved).sum();
-        self.entries.get(key).map_or(0, since)
+        self.entries
+            .get(key)
+            .map_or(0, |entry| entry.unsaved().sum())
     }
 
-    /// Forgets keys that are not declared any more and not on the interface either.
-    pub(super) fn keep_only(&mut self, declared: &HashSet<PublicKey>) {
-        let here = |entry: &Entry| entry.totals.last != Traffic::default();
-        self.entries
-            .retain(|key, entry| declared.contains(key) || here(entry));
+    /// Takes note of what is declared now, and forgets keys that are not declared any more and not on
+    /// the interface either.
+    pub(super) fn keep_only(&mut self, declared: HashSet<PublicKey>) {
+        let mut adrift = Traffic::default();
+        self.entries.retain(|key, entry| {
+            if declared.contains(key) {
+                return true;
+            }
+            adrift = adrift.saturating_add(entry.unsaved());
+            entry.saved = entry.totals.total;
+            entry.totals.last != Traffic::default()
+        });
+        self.tally.set_adrift(adrift);
+        self.declared = declared;
+    }
+
+    /// Writes down peers that have left the interface with something that was not: after a restart
+    /// nothing would tell of it.
+    pub(super) async fn save_leavers(
+        &mut self,
+        store: &Store,
+        node: NodeId,
+        seen: &ObservedNode,
+    ) -> Result<(), StoreError> {
+        let leavers = self.leavers.clone();
+        for keys in leavers.chunks(CHUNK) {
+            self.save(store, node, seen, keys).await?;
+        }
+        self.leavers.clear();
+        Ok(())
     }
 
     /// Writes what changed since the last time: a few peers at once, and one worker after the other
@@ -191,7 +247,6 @@ impl Observation {
         seen: &ObservedNode,
         turn: &Semaphore,
     ) -> Result<(), StoreError> {
-        let total = self.tally.total();
         let due = |entry: &Entry| entry.changed || entry.online_ms > 0 || !entry.stored;
         let due = self.entries.iter().filter(|(_, entry)| due(entry));
         let due: Vec<_> = due.map(|(key, _)| *key).collect();
@@ -202,14 +257,10 @@ impl Observation {
             let _turn = turn.acquire().await.expect("never closed");
             self.save(store, node, seen, keys).await?;
         }
-        store
-            .write(move |tx| samples::mark_checkpoint(tx, node, total))
-            .await?;
-        self.checkpoint = total;
         Ok(())
     }
 
-    /// Writes these peers as they are.
+    /// Writes these peers as they are, and moves the mark on by what they gained.
     pub(super) async fn save(
         &mut self,
         store: &Store,
@@ -224,15 +275,24 @@ impl Observation {
         };
         let rows: Vec<_> = keys.iter().filter_map(row).collect();
         let written = rows.clone();
-        store
-            .write(move |tx| {
-                rows.iter()
-                    .try_for_each(|(row, online_s)| counters::checkpoint(tx, node, row, *online_s))
-            })
-            .await?;
-        for (row, online_s) in written {
+        let counted = store.write(move |tx| {
+            let mut counted = Vec::with_capacity(rows.len());
+            for (row, online_s) in &rows {
+                counted.push(counters::checkpoint(tx, node, row, *online_s)?);
+            }
+            let add = |sum: Traffic, gained: &Traffic| sum.saturating_add(*gained);
+            let more = counted.iter().flatten().fold(Traffic::default(), add);
+            samples::advance_checkpoint(tx, node, more)?;
+            Ok(counted)
+        });
+        for ((row, online_s), counted) in written.into_iter().zip(counted.await?) {
             if let Some(entry) = self.entries.get_mut(&row.public_key) {
-                entry.saved = total_of(&row);
+                let total = total_of(&row);
+                if counted.is_none() {
+                    // Not the node's any more.
+                    self.tally.set_adrift(total.saturating_sub(entry.saved));
+                }
+                entry.saved = total;
                 entry.stored = true;
                 entry.changed = entry.totals.total != entry.saved;
                 entry.online_ms -= u64::from(online_s) * 1000;
@@ -243,6 +303,11 @@ impl Observation {
 }
 
 impl Entry {
+    /// What it has moved since the last checkpoint.
+    const fn unsaved(&self) -> Traffic {
+        self.totals.total.saturating_sub(self.saved)
+    }
+
     fn of(row: &CounterRow) -> Self {
         let epoch = row.boot_id.clone().zip(row.ifindex);
         let totals = Totals {

@@ -25,6 +25,9 @@ struct Inner {
     total: Traffic,
     /// By the start of the span, Unix seconds.
     waiting: BTreeMap<i64, Traffic>,
+    /// What of `total` no peer's counters will show after a restart, since the last
+    /// [`take`](Tally::take).
+    adrift: Traffic,
 }
 
 /// What waits to be written.
@@ -34,6 +37,9 @@ pub struct Gained {
     pub spans: Vec<(i64, Traffic)>,
     /// What the samples add up to with these.
     pub total: Traffic,
+    /// What of it no peer's counters will show after a restart, since the last time: moved by peers
+    /// that nobody declared, or that are gone.
+    pub adrift: Traffic,
 }
 
 impl Tally {
@@ -42,6 +48,10 @@ impl Tally {
         Self(Mutex::new(Inner {
             total: sampled,
             waiting: BTreeMap::new(),
+            adrift: Traffic {
+                rx_bytes: 0,
+                tx_bytes: 0,
+            },
         }))
     }
 
@@ -62,18 +72,31 @@ impl Tally {
         }
     }
 
+    /// Notes that the counters of no peer will show this after a restart, though it was counted.
+    pub(super) fn set_adrift(&self, traffic: Traffic) {
+        let mut inner = self.inner();
+        inner.adrift = inner.adrift.saturating_add(traffic);
+    }
+
+    /// What was set adrift and not taken yet.
+    pub(super) fn adrift(&self) -> Traffic {
+        self.inner().adrift
+    }
+
     /// Takes what waits. What could not be written comes back by [`put_back`](Self::put_back).
     pub(super) fn take(&self) -> Gained {
         let mut inner = self.inner();
         Gained {
             spans: mem::take(&mut inner.waiting).into_iter().collect(),
             total: inner.total,
+            adrift: mem::take(&mut inner.adrift),
         }
     }
 
     /// Lets wait again what could not be written.
     pub(super) fn put_back(&self, gained: &Gained) {
         let mut inner = self.inner();
+        inner.adrift = inner.adrift.saturating_add(gained.adrift);
         for (at, part) in &gained.spans {
             inner.wait(*at, *part);
         }

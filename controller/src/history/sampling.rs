@@ -118,6 +118,7 @@ fn write(tx: &WriteTx<'_>, spans: &[Span]) -> Result<(), StoreError> {
         if !span.gained.spans.is_empty() {
             samples::mark_sampled(tx, span.node, span.gained.total)?;
         }
+        samples::advance_checkpoint(tx, span.node, span.gained.adrift)?;
     }
     Ok(())
 }

@@ -39,7 +39,8 @@ pub struct CounterRow {
 
 /// Writes a checkpoint of one peer, and what it has gained since the last one into its history and
 /// its quota, in the span and period of `row.observed_at`. `online_s` is how long it was online
-/// meanwhile. Nothing happens when its key is not on the node any more.
+/// meanwhile. What it has gained; `None`, and nothing happens, when its key is not on the node any
+/// more.
 ///
 /// The totals of the last checkpoint are the mark: what was counted up to them is never counted
 /// again.
@@ -51,7 +52,7 @@ pub fn checkpoint(
     node: NodeId,
     row: &CounterRow,
     online_s: u32,
-) -> Result<(), StoreError> {
+) -> Result<Option<Traffic>, StoreError> {
     let mut select = tx.prepare_cached(
         "SELECT pn.peer_id, coalesce(c.rx_bytes_total, 0), coalesce(c.tx_bytes_total, 0) \
          FROM peer_nodes pn LEFT JOIN peer_counters c \
@@ -66,7 +67,7 @@ pub fn checkpoint(
         Ok((row.get::<_, Option<PeerId>>(0)?, counted))
     });
     let Some((peer, counted)) = before.optional()? else {
-        return Ok(());
+        return Ok(None);
     };
     let total = Traffic {
         rx_bytes: row.rx_bytes_total,
@@ -75,7 +76,7 @@ pub fn checkpoint(
     let traffic = total.saturating_sub(counted);
     put(tx, node, row)?;
     let Some(peer) = peer else {
-        return Ok(());
+        return Ok(Some(traffic));
     };
     if traffic.sum() > 0 {
         quotas::charge(tx, peer, traffic.sum(), row.observed_at)?;
@@ -89,7 +90,7 @@ pub fn checkpoint(
         };
         samples::add_peer(tx, peer, gained)?;
     }
-    Ok(())
+    Ok(Some(traffic))
 }
 
 /// Notes what a key has moved on a node before it was declared: none of it is the peer's. `counters`

@@ -62,7 +62,7 @@ mod readers;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::StoreError;
 pub use master_key::MasterKeySource;

@@ -200,7 +200,8 @@ pub fn prune_peers(
 pub struct Marks {
     /// What its samples add up to.
     pub sampled: Traffic,
-    /// What they added up to, or were about to, when its peers' counters were last written down.
+    /// What of it the counters of its peers, as they are written down, account for, and what those of
+    /// none will ever show: with what the counters gain from there on it is all there was.
     pub checkpoint: Traffic,
 }
 
@@ -234,27 +235,35 @@ pub fn marks(conn: &Connection, node: NodeId) -> Result<Marks, StoreError> {
 /// # Errors
 /// When it can't be written.
 pub fn mark_sampled(tx: &WriteTx<'_>, node: NodeId, sampled: Traffic) -> Result<(), StoreError> {
-    mark(tx, "sampled", node, sampled)
+    tx.prepare_cached(
+        "INSERT INTO node_traffic (node_id, rx_bytes_sampled, tx_bytes_sampled) \
+         SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM nodes WHERE id = ?1) \
+         ON CONFLICT (node_id) DO UPDATE SET rx_bytes_sampled = excluded.rx_bytes_sampled, \
+         tx_bytes_sampled = excluded.tx_bytes_sampled",
+    )?
+    .execute((node, signed(sampled.rx_bytes), signed(sampled.tx_bytes)))?;
+    Ok(())
 }
 
-/// Notes how far the traffic was measured when the peers' counters were written down. After them: a
-/// mark that is too old would have bytes counted twice, counters that are too new only once too few.
+/// Moves the mark of the checkpoint on, in the transaction that writes the counters that account for
+/// `more`, or the samples with what no counters will. Nothing happens when the node is gone.
 ///
 /// # Errors
 /// When it can't be written.
-pub fn mark_checkpoint(tx: &WriteTx<'_>, node: NodeId, total: Traffic) -> Result<(), StoreError> {
-    mark(tx, "checkpoint", node, total)
-}
-
-fn mark(tx: &WriteTx<'_>, which: &str, node: NodeId, total: Traffic) -> Result<(), StoreError> {
-    let sql = format!(
-        "INSERT INTO node_traffic (node_id, rx_bytes_{which}, tx_bytes_{which}) \
+pub fn advance_checkpoint(tx: &WriteTx<'_>, node: NodeId, more: Traffic) -> Result<(), StoreError> {
+    if more == Traffic::default() {
+        return Ok(());
+    }
+    tx.prepare_cached(
+        "INSERT INTO node_traffic (node_id, rx_bytes_checkpoint, tx_bytes_checkpoint) \
          SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM nodes WHERE id = ?1) \
-         ON CONFLICT (node_id) DO UPDATE SET rx_bytes_{which} = excluded.rx_bytes_{which}, \
-         tx_bytes_{which} = excluded.tx_bytes_{which}"
-    );
-    tx.prepare_cached(&sql)?
-        .execute((node, signed(total.rx_bytes), signed(total.tx_bytes)))?;
+         ON CONFLICT (node_id) DO UPDATE SET \
+         rx_bytes_checkpoint = min(rx_bytes_checkpoint, \
+         9223372036854775807 - excluded.rx_bytes_checkpoint) + excluded.rx_bytes_checkpoint, \
+         tx_bytes_checkpoint = min(tx_bytes_checkpoint, \
+         9223372036854775807 - excluded.tx_bytes_checkpoint) + excluded.tx_bytes_checkpoint",
+    )?
+    .execute((node, signed(more.rx_bytes), signed(more.tx_bytes)))?;
     Ok(())
 }
 

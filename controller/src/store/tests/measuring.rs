@@ -223,8 +223,9 @@ async fn marks_are_moved_apart() {
     let outcome = fixture.store.write(move |tx| {
         assert_eq!(samples::marks(tx, node)?, samples::Marks::default());
         samples::mark_sampled(tx, node, traffic(1, 2))?;
-        samples::mark_checkpoint(tx, node, traffic(3, 4))?;
+        samples::advance_checkpoint(tx, node, traffic(1, 1))?;
         samples::mark_sampled(tx, node, traffic(5, 6))?;
+        samples::advance_checkpoint(tx, node, traffic(2, 3))?;
         samples::marks(tx, node)
     });
     let marks = outcome.await.expect("marks");

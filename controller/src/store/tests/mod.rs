@@ -29,7 +29,7 @@ use super::{
 };
 
 /// Any moment; the store reads no clock.
-const NOW_S: i64 = 1_790_000_000;
+pub(crate) const NOW_S: i64 = 1_790_000_000;
 
 /// Undoes every migration after the second.
 const TO_VERSION_2: &str = "DROP TABLE events; DROP TABLE webhook_deliveries; DROP TABLE webhooks; \
@@ -40,20 +40,20 @@ const TO_VERSION_2: &str = "DROP TABLE events; DROP TABLE webhook_deliveries; DR
     DROP TABLE peer_quotas; DROP INDEX peers_to_expire; \
     ALTER TABLE peers DROP COLUMN expired_for; PRAGMA user_version = 2";
 
-struct Fixture {
-    store: Store,
+pub(crate) struct Fixture {
+    pub(crate) store: Store,
     dir: TempDir,
 }
 
 impl Fixture {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let store = open(dir.path()).expect("a new store");
         Self { store, dir }
     }
 
     /// Adds a node of its own agent with these pools, their network addresses left out.
-    async fn node(&self, name: &str, pools: &[&str]) -> NodeId {
+    pub(crate) async fn node(&self, name: &str, pools: &[&str]) -> NodeId {
         let name = name.to_owned();
         let specs: Vec<_> = pools.iter().map(|cidr| spec(cidr, &[])).collect();
         let added = self.store.write(move |tx| {
@@ -128,7 +128,7 @@ fn peer_settings(name: &str) -> PeerSettings {
 }
 
 /// A change as services make it: peer, allocation, generation, placement.
-fn add_peer(
+pub(crate) fn add_peer(
     tx: &WriteTx<'_>,
     node_id: NodeId,
     name: &str,
