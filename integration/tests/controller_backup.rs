@@ -395,6 +395,49 @@ fn hostile_34_a_restored_store_writes_nothing_before_an_operator_agrees() {
 }
 
 #[test]
+fn a_restored_store_adopts_nobody_before_an_operator_agrees() {
+    let mut fleet = Fleet::new();
+    let node = format!("/nodes/{}", fleet.node);
+    let adopt = json!({ "unmanaged_peers": "adopt" });
+    assert_eq!(fleet.controller.rest().patch(&node, &adopt).status, 200);
+    let file = fleet.file("backup");
+    good(&fleet.run(&["backup"], &file, None));
+    let (_, comes) = fleet.peer("comes");
+    fleet.await_on_the_node(&[&comes]);
+    fleet.controller.terminate();
+    good(&fleet.run(&["restore"], &file, None));
+    fleet.controller.restart();
+    fleet.polls_pass();
+    fleet.controller.kill();
+    fleet.controller.restart();
+    fleet.polls_pass();
+    let rest = fleet.controller.rest();
+    assert_eq!(
+        rest.read("/peers")["total"],
+        0,
+        "adopted before anybody agreed"
+    );
+    let shown = fleet.plan();
+    assert_eq!(shown["unmanaged"][0]["public_key"], comes, "{shown}");
+    assert_eq!(shown["changes"], json!([]), "{shown}");
+    assert_eq!(shown["needs_confirmation"], true, "{shown}");
+    let why = shown["confirmation_reason"].as_str().expect("a reason");
+    assert!(why.contains("adopted"), "{why}");
+
+    let sync = format!("{node}/sync");
+    assert_eq!(rest.post(&sync, &json!({})).status, 200);
+    assert_eq!(rest.read("/peers")["total"], 0, "nobody agreed to anything");
+    let confirm = json!({ "confirm": shown["hash"] });
+    assert_eq!(rest.post(&sync, &confirm).status, 200);
+    let adopted = eventually(PATIENCE, "it is adopted", || {
+        let peers = rest.read("/peers");
+        (peers["total"] == 1).then(|| peers["items"][0].clone())
+    });
+    assert_eq!(adopted["public_key"], comes);
+    assert_eq!(fleet.plan()["needs_confirmation"], false);
+}
+
+#[test]
 fn a_backup_killed_anywhere_leaves_no_half() {
     let fleet = Fleet::new();
     let old = fleet.file("backup");

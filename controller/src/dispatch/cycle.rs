@@ -24,7 +24,7 @@ use crate::{
     failpoint,
     metrics::PollOutcome,
     store::{
-        StoreError,
+        StoreError, UnmanagedPeers,
         agents::{self, Slot},
         generation, node_status,
         nodes::NodeRow,
@@ -298,7 +298,8 @@ impl Worker {
         } else {
             self.failures = 0;
             self.retry_at = None;
-            let held = plan.held(consent).next().is_some();
+            let adoption_waits = consent == Consent::Nothing && would_adopt(desired, plan);
+            let held = adoption_waits || plan.held(consent).next().is_some();
             let now_s = unix_s(&self.shared.clock);
             self.update_view(|view| {
                 view.state = if held {
@@ -340,7 +341,11 @@ impl Worker {
         self.must_read().await?;
         let desired = self.load_desired().await?;
         let (plan, consent) = self.compare(&desired, None);
-        Ok(PlanView { plan, consent })
+        Ok(PlanView {
+            adoption_waits: consent == Consent::Nothing && would_adopt(&desired, &plan),
+            plan,
+            consent,
+        })
     }
 
     pub(super) async fn answer_sync(
@@ -389,7 +394,7 @@ impl Worker {
     /// The operator's word holds from now on: also after a crash half way through.
     async fn note_consent(&mut self, asked: Consent) -> Result<(), StoreError> {
         let node = self.node;
-        let removes = self.row.settings.unmanaged_peers == crate::store::UnmanagedPeers::Remove;
+        let removes = self.row.settings.unmanaged_peers == UnmanagedPeers::Remove;
         self.shared
             .store
             .write(move |tx| {
@@ -423,6 +428,11 @@ impl Worker {
             .await?;
         Ok(desired)
     }
+}
+
+/// Whether there are peers that nobody declared on a node that adopts such.
+pub(super) fn would_adopt(desired: &Desired, plan: &Plan) -> bool {
+    desired.node.settings.unmanaged_peers == UnmanagedPeers::Adopt && !plan.unmanaged.is_empty()
 }
 
 /// What an operator has agreed to so far.

@@ -243,6 +243,8 @@ pub struct PlanView {
     pub plan: Plan,
     /// What an operator has agreed to so far.
     pub consent: Consent,
+    /// Peers that nobody declared are to be adopted, once an operator has agreed.
+    pub adoption_waits: bool,
 }
 
 /// Why a worker could not do what it was asked.

@@ -9,13 +9,13 @@ use wgfleet_proto::v1::{self, event::Kind};
 use wire_contract::{PublicKey, signing::WINDOW};
 
 use super::{
-    ObservedNode, ObservedPeer, desired::Desired, observation::Moment, poll::Seen, send::Sent,
-    unix_s, worker::Worker,
+    ObservedNode, ObservedPeer, cycle::would_adopt, desired::Desired, observation::Moment,
+    poll::Seen, send::Sent, unix_s, worker::Worker,
 };
 use crate::{
     domain::{
         counters::Traffic,
-        plan::{Consent, Plan, UnmanagedPolicy},
+        plan::{Consent, Plan},
         status::{NodeState, Poll},
     },
     events,
@@ -285,9 +285,7 @@ impl Worker {
         plan: &Plan,
         consent: Consent,
     ) -> Result<bool, StoreError> {
-        let policy = desired.node.settings.unmanaged_peers.as_str();
-        let adopts = UnmanagedPolicy::from_name(policy) == Some(UnmanagedPolicy::Adopt);
-        if !adopts || consent == Consent::Nothing || plan.unmanaged.is_empty() {
+        if consent == Consent::Nothing || !would_adopt(desired, plan) {
             return Ok(false);
         }
         let keys: HashSet<PublicKey> = plan.unmanaged.iter().map(|peer| peer.public_key).collect();

@@ -101,10 +101,19 @@ fn why_not(core: &Core, id: NodeId) -> String {
 }
 
 fn shown(view: &PlanView) -> v1::PlanNodeResponse {
-    let PlanView { plan, consent } = view;
-    let needs_confirmation = plan.held(*consent).next().is_some();
+    let PlanView {
+        plan,
+        consent,
+        adoption_waits,
+    } = view;
+    let writes_wait = plan.held(*consent).next().is_some();
+    let needs_confirmation = writes_wait || *adoption_waits;
     let waits = match consent {
         _ if !needs_confirmation => "",
+        _ if !writes_wait => {
+            "the store comes from a backup: peers that nobody declared here are adopted only once \
+             the plan is confirmed"
+        }
         Consent::Nothing => {
             "the store comes from a backup: nothing is written to this node until its plan is \
              confirmed"
