@@ -43,6 +43,26 @@ pub const PING: &str = "ping";
 /// Pause after the store could not be read.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
+/// A test of a webhook, the same however often it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ping {
+    /// As in `X-Wgfleet-Delivery`.
+    pub delivery_id: String,
+    /// When it was asked for, Unix seconds.
+    pub asked_at: i64,
+}
+
+impl Ping {
+    /// Another one.
+    #[must_use]
+    pub fn new(now_s: i64) -> Self {
+        Self {
+            delivery_id: Uuid::now_v7().to_string(),
+            asked_at: now_s,
+        }
+    }
+}
+
 /// All deliveries. Cheap to clone; all clones are the same.
 #[derive(Clone)]
 pub struct Webhooks(Arc<Inner>);
@@ -108,24 +128,24 @@ impl Webhooks {
         }
     }
 
-    /// Sends a `ping` once, whether or not the webhook is enabled. How that went, which is in its
-    /// log as well.
+    /// Sends a ping once, whether or not the webhook is enabled. How that went, which is in its log as
+    /// well.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or when the store can't be read or written.
-    pub async fn ping(&self, id: WebhookId) -> Result<DeliveryRow, StoreError> {
+    pub async fn ping(&self, id: WebhookId, ping: &Ping) -> Result<DeliveryRow, StoreError> {
         let (_, endpoint) = self.0.load(id).await?;
-        let delivery_id = Uuid::now_v7().to_string();
+        let delivery_id = ping.delivery_id.as_str();
         let now_s = self.0.now_s();
         let event = Event {
-            id: delivery_id.clone(),
-            occurred_at: now_s,
+            id: delivery_id.to_owned(),
+            occurred_at: ping.asked_at,
             name: PING.into(),
             kind: None,
         };
         let message = Message {
             kind: PING,
-            delivery_id: &delivery_id,
+            delivery_id,
             body: event_json(&event).into(),
             at: now_s,
         };
@@ -138,7 +158,7 @@ impl Webhooks {
         } else {
             DeliveryOutcome::Failed
         };
-        let row = sent.row(None, (&delivery_id, PING), (now_s, 1), outcome);
+        let row = sent.row(None, (delivery_id, PING), (now_s, 1), outcome);
         let noted = row.clone();
         let write = self
             .0

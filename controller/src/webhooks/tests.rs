@@ -332,7 +332,11 @@ async fn a_disabled_or_deleted_webhook_is_told_nothing() {
     let watched = world.webhook(&url, |_| {}).await;
     world.happen(NOW_S, vec![gone(NodeId::generate())]).await;
     world.await_log(watched, &[(1, 1, Delivered)]).await;
-    let pinged = world.webhooks.ping(disabled).await.unwrap();
+    let pinged = world
+        .webhooks
+        .ping(disabled, &Ping::new(NOW_S))
+        .await
+        .unwrap();
     assert_eq!((pinged.outcome, pinged.http_status), (Delivered, Some(204)));
     let received = receiver.received();
     assert_eq!(received.last().unwrap().event, PING);
@@ -350,7 +354,7 @@ async fn an_endpoint_that_is_not_there_is_named() {
     drop(listener);
     let url = format!("http://{address}/secret-path");
     let id = world.webhook(&url, |_| {}).await;
-    let pinged = world.webhooks.ping(id).await.unwrap();
+    let pinged = world.webhooks.ping(id, &Ping::new(NOW_S)).await.unwrap();
     assert_eq!(pinged.outcome, Failed);
     assert_eq!(pinged.error, format!("{address}: connection refused"));
 }

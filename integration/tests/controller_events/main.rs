@@ -8,3 +8,5 @@ mod presence;
 mod reader;
 mod receiver;
 mod refusals;
+mod tries;
+mod trust;

@@ -11,8 +11,15 @@ use std::{
     thread,
 };
 
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    crypto::ring::default_provider,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 use serde_json::Value;
-use wgfleet_integration::client::hex_hmac;
+use wgfleet_integration::{client::hex_hmac, eventually, tls::Certificate};
+
+use crate::fleet::SOON;
 
 /// One delivery.
 #[derive(Debug, Clone)]
@@ -27,6 +34,7 @@ pub(crate) struct Received {
 /// A running endpoint. Stops when dropped.
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
+    scheme: &'static str,
     shared: Arc<Shared>,
 }
 
@@ -36,11 +44,33 @@ struct Shared {
     /// What to answer next; 200 when nothing is left.
     answers: Mutex<VecDeque<u16>>,
     secret: Mutex<String>,
+    /// Answers nothing for as long as this is set.
+    silent: AtomicBool,
     stop: AtomicBool,
 }
 
 impl Receiver {
     pub(crate) fn start(answers: &[u16]) -> Self {
+        Self::on(answers, None)
+    }
+
+    /// One that speaks https, under this certificate.
+    pub(crate) fn over_tls(certificate: &Certificate) -> Self {
+        let chain = CertificateDer::from_pem_slice(certificate.certificate.as_bytes());
+        let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes());
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions of ring")
+            .with_no_client_auth()
+            .with_single_cert(vec![chain.expect("a certificate")], key.expect("a key"));
+        Self::on(
+            &[],
+            Some(Arc::new(config.expect("the key is the certificate's"))),
+        )
+    }
+
+    fn on(answers: &[u16], tls: Option<Arc<ServerConfig>>) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
         let shared = Arc::new(Shared::default());
@@ -52,14 +82,28 @@ impl Receiver {
                     return;
                 }
                 // A sender that dies in the middle is what these tests are about.
-                let _ = serving.serve(stream);
+                let _ = match &tls {
+                    None => serving.serve(stream),
+                    Some(config) => ServerConnection::new(Arc::clone(config))
+                        .map_err(std::io::Error::other)
+                        .and_then(|tls| serving.serve(StreamOwned::new(tls, stream))),
+                };
             }
         });
-        Self { address, shared }
+        Self {
+            address,
+            scheme,
+            shared,
+        }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/hook?team=a", self.address)
+        format!("{}://{}/hook?team=a", self.scheme, self.address)
+    }
+
+    /// Answers nothing any more, or goes on.
+    pub(crate) fn be_silent(&self, silent: bool) {
+        self.shared.silent.store(silent, Ordering::Relaxed);
     }
 
     /// What signatures are checked with from now on.
@@ -81,7 +125,7 @@ impl Drop for Receiver {
 }
 
 impl Shared {
-    fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
+    fn serve(&self, mut stream: impl Read + Write) -> std::io::Result<()> {
         let (head, body) = read_request(&mut stream)?;
         let header = |name: &str| {
             let mut lines = head.lines().filter_map(|line| line.split_once(": "));
@@ -106,15 +150,20 @@ impl Shared {
             body: serde_json::from_slice(&body).unwrap_or_default(),
             answered: status,
         });
+        eventually(SOON, "it may speak", || {
+            let silent = self.silent.load(Ordering::Relaxed);
+            (!silent || self.stop.load(Ordering::Relaxed)).then_some(())
+        });
         let answer = format!(
             "HTTP/1.1 {status} Answer\r\nLocation: /elsewhere\r\nContent-Length: 2\r\n\
              Connection: close\r\n\r\nok"
         );
-        stream.write_all(answer.as_bytes())
+        stream.write_all(answer.as_bytes())?;
+        stream.flush()
     }
 }
 
-fn read_request(stream: &mut TcpStream) -> std::io::Result<(String, Vec<u8>)> {
+fn read_request(stream: &mut impl Read) -> std::io::Result<(String, Vec<u8>)> {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 8192]);
     loop {
         let read = stream.read(&mut buffer)?;

@@ -24,7 +24,7 @@ use crate::{
         Role, WebhookId, audit, events,
         webhooks::{self, deliveries},
     },
-    webhooks::Webhooks,
+    webhooks::{Ping, Webhooks},
 };
 
 /// Each costs a worker that follows all events.
@@ -95,7 +95,8 @@ impl WebhooksService {
 
     async fn ping(&self, caller: Caller, id: WebhookId) -> Result<v1::WebhookDelivery, Status> {
         let now_s = self.core.now_s();
-        let sent = self.deliveries.ping(id).await?;
+        let ping = self.begin_ping(id).await?;
+        let sent = self.deliveries.ping(id, &ping).await?;
         let after = json!({ "outcome": sent.outcome.as_str() });
         let object = ("webhook", id.to_string());
         let entry = caller.audit(now_s, "webhook.test", object, None, Some(after));
@@ -107,6 +108,33 @@ impl WebhooksService {
         });
         noted.await?;
         Ok(answer)
+    }
+
+    /// The ping to send. With a key it is noted before it goes out, so that the same request goes out
+    /// as the same ping after a crash that left it without an answer.
+    async fn begin_ping(&self, id: WebhookId) -> Result<Ping, Status> {
+        let ping = Ping::new(self.core.now_s());
+        let Some(begun) = once::current().map(|once| once.part(0)) else {
+            return Ok(ping);
+        };
+        let known: Option<v1::WebhookDelivery> = begun.known(&self.core).await?;
+        if let Some(known) = known {
+            return Ok(Ping {
+                delivery_id: known.delivery_id,
+                asked_at: known.at,
+            });
+        }
+        let noted = v1::WebhookDelivery {
+            delivery_id: ping.delivery_id.clone(),
+            at: ping.asked_at,
+            ..v1::WebhookDelivery::default()
+        };
+        let note = self.core.change(move |tx| {
+            webhooks::get(tx, id)?;
+            Ok(begun.record(tx, &noted)?)
+        });
+        note.await?;
+        Ok(ping)
     }
 }
 
