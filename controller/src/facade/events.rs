@@ -10,7 +10,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tonic::Status;
 use wgfleet_proto::v1::{self, event::Kind};
 
@@ -108,13 +108,34 @@ fn end(status: &Status) -> Bytes {
 /// Never: everything in it can be JSON.
 #[must_use]
 pub fn event_json(event: &v1::Event) -> Vec<u8> {
-    let told = Told {
-        id: &event.id,
-        kind: &event.name,
-        occurred_at: Timestamp(event.occurred_at),
-        about: event.kind.clone().map(Into::into),
-    };
+    let told = Told::from(event);
     serde_json::to_vec(&told).expect("texts, numbers and lists of them are always JSON")
+}
+
+/// An event in the middle of another answer, the same as anywhere.
+pub(super) struct PastEvent(v1::Event);
+
+impl From<v1::Event> for PastEvent {
+    fn from(event: v1::Event) -> Self {
+        Self(event)
+    }
+}
+
+impl Serialize for PastEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Told::from(&self.0).serialize(serializer)
+    }
+}
+
+impl<'a> From<&'a v1::Event> for Told<'a> {
+    fn from(event: &'a v1::Event) -> Self {
+        Self {
+            id: &event.id,
+            kind: &event.name,
+            occurred_at: Timestamp(event.occurred_at),
+            about: event.kind.clone().map(Into::into),
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -7,6 +7,7 @@ use wgfleet_proto::v1;
 use super::{
     Answer, Facade,
     caller::Caller,
+    events::PastEvent,
     input::{Id, OfNode, OfPeer},
     nodes::STATUSES,
     problem::Problem,
@@ -229,6 +230,7 @@ struct Overview {
     tx_bytes_per_s: u64,
     top_talkers: Vec<Talker>,
     troubled_nodes: Vec<TroubledNode>,
+    recent_events: Vec<PastEvent>,
 }
 
 impl From<v1::OverviewResponse> for Overview {
@@ -253,6 +255,7 @@ impl From<v1::OverviewResponse> for Overview {
             tx_bytes_per_s: seen.tx_bytes_per_s,
             top_talkers: all(seen.top_talkers),
             troubled_nodes: all(seen.troubled_nodes),
+            recent_events: all(seen.recent_events),
         }
     }
 }

@@ -106,6 +106,18 @@ pub fn after(
     Ok(Some(rows.collect::<Result<_, _>>()?))
 }
 
+/// The last `limit` events, oldest first.
+///
+/// # Errors
+/// When they can't be read.
+pub fn latest(conn: &Connection, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+    let mut select = conn.prepare_cached("SELECT * FROM events ORDER BY id DESC LIMIT ?1")?;
+    let rows = select.query_map([limit], from_row)?;
+    let mut latest: Vec<_> = rows.collect::<Result<_, _>>()?;
+    latest.reverse();
+    Ok(latest)
+}
+
 /// The events that say what labels nodes have, or had when they went, oldest first.
 ///
 /// # Errors

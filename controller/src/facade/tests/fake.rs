@@ -385,7 +385,17 @@ impl HistoryService for Fake {
             pending: 3,
             failed: 0,
         };
+        let expired = v1::Event {
+            id: "7".into(),
+            occurred_at: 1_772_366_400,
+            name: "peer.expired".into(),
+            kind: Some(v1::event::Kind::PeerExpired(v1::PeerExpired {
+                peer_id: ID.into(),
+                node_id: ID.into(),
+            })),
+        };
         let answer = v1::OverviewResponse {
+            recent_events: vec![expired],
             version: "1.2.3".into(),
             nodes_error: 1,
             peers: 7,

@@ -10,9 +10,13 @@ use wire_contract::PublicKey;
 use super::proto_status;
 use crate::{
     domain::counters::Traffic,
-    services::{Core, auth::Caller},
+    events::message,
+    services::{
+        Core,
+        auth::{Caller, scope::Visible},
+    },
     store::{
-        Connection, NodeId, NodeStatus, StoreError,
+        Connection, NodeId, NodeStatus, StoreError, events,
         holders::{self, Holder},
         nodes::NodeRow,
         peer_nodes::{self, NodeBacklog},
@@ -21,11 +25,16 @@ use crate::{
 
 const MAX_TALKERS: usize = 10;
 const MAX_TROUBLED: usize = 100;
+const MAX_EVENTS: u32 = 20;
+/// Events that are gone through for a caller who does not see all of them.
+const LOOK_BACK: u32 = 500;
 
 /// What the store knows.
 struct Stored {
     nodes: Vec<NodeRow>,
     backlogs: HashMap<NodeId, NodeBacklog>,
+    /// Newest first.
+    events: Vec<v1::Event>,
 }
 
 /// The fleet as it is now.
@@ -45,6 +54,7 @@ pub(super) async fn look(
         peers: stored.nodes.iter().map(|n| u64::from(n.peer_count)).sum(),
         ..v1::OverviewResponse::default()
     };
+    seen.recent_events = stored.events;
     let mut rate = Traffic::default();
     let mut busiest: Vec<(NodeId, PublicKey, Traffic)> = Vec::new();
     for node in &stored.nodes {
@@ -88,7 +98,27 @@ fn read(conn: &Connection, caller: &Caller) -> Result<Stored, StoreError> {
     Ok(Stored {
         nodes: caller.nodes(conn)?,
         backlogs: peer_nodes::backlogs(conn)?,
+        events: recent(conn, caller)?,
     })
+}
+
+/// The last events, newest first, as far as the caller may see them.
+fn recent(conn: &Connection, caller: &Caller) -> Result<Vec<v1::Event>, StoreError> {
+    let limit = if caller.is_scoped() {
+        LOOK_BACK
+    } else {
+        MAX_EVENTS
+    };
+    let rows = events::latest(conn, limit)?;
+    let before = rows.first().map_or(0, |first| first.id - 1);
+    let mut visible = Visible::after(conn, caller, before)?;
+    let mut recent = Vec::new();
+    for row in &rows {
+        recent.extend(visible.show(message(row)?));
+    }
+    recent.reverse();
+    recent.truncate(MAX_EVENTS as usize);
+    Ok(recent)
 }
 
 /// `None` when all is well with the node, or somebody disabled it.

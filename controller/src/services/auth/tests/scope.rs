@@ -348,5 +348,19 @@ async fn the_overview_ends_at_the_scope() {
         let by_state = seen.peers_applied + seen.peers_pending + seen.peers_failed;
         assert_eq!(by_state, peers, "{token}");
         assert!(token == "all" || !format!("{seen:?}").contains("blue"));
+        let id = |event: &v1::Event| event.id.parse::<u64>().expect("a number");
+        let told: Vec<_> = seen.recent_events.iter().map(id).collect();
+        assert!(told.is_sorted_by(|a, b| a > b), "newest first: {told:?}");
+        let created = seen
+            .recent_events
+            .iter()
+            .filter(|event| event.name == "peer.created");
+        assert_eq!(
+            created.count(),
+            usize::try_from(peers).expect("few"),
+            "{token}"
+        );
+        let theirs = format!("{:?}", seen.recent_events).contains(&teams.blue.to_string());
+        assert_eq!(theirs, token == "all", "{token}");
     }
 }
