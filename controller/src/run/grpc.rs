@@ -28,6 +28,7 @@ use wgfleet_proto::v1::{
 
 use crate::{
     config::GrpcListen,
+    facade::DRAIN,
     services::{
         Core,
         audit_service::Audit,
@@ -86,19 +87,33 @@ impl GrpcListener {
         stop: CancellationToken,
     ) -> &'static str {
         let router = router(&core, webhooks);
-        let stopped = stop.cancelled_owned();
-        let outcome = match self {
-            Self::Tcp(listener, _) => {
-                let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-                router.serve_with_incoming_shutdown(incoming, stopped).await
+        let stopped = stop.clone().cancelled_owned();
+        let serving = async {
+            match self {
+                Self::Tcp(listener, _) => {
+                    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+                    router.serve_with_incoming_shutdown(incoming, stopped).await
+                }
+                Self::Unix(listener, _file) => {
+                    let incoming = stream::unfold(listener, |listener| async {
+                        let accepted = listener.accept().await;
+                        Some((accepted.map(|(stream, _)| stream), listener))
+                    });
+                    let incoming = Box::pin(incoming);
+                    router.serve_with_incoming_shutdown(incoming, stopped).await
+                }
             }
-            Self::Unix(listener, _file) => {
-                let incoming = stream::unfold(listener, |listener| async {
-                    let accepted = listener.accept().await;
-                    Some((accepted.map(|(stream, _)| stream), listener))
-                });
-                let incoming = Box::pin(incoming);
-                router.serve_with_incoming_shutdown(incoming, stopped).await
+        };
+        // Whoever reads nothing of what was sent would have the end wait for ever.
+        let out_of_time = async {
+            stop.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        let outcome = tokio::select! {
+            outcome = serving => outcome,
+            () = out_of_time => {
+                tracing::warn!("some calls of the inner services did not finish in time");
+                Ok(())
             }
         };
         if let Err(error) = outcome {

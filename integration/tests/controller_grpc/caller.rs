@@ -108,6 +108,8 @@ impl Offered {
     pub(crate) async fn caller(&self, token: Option<&str>) -> Caller {
         let endpoint = Endpoint::from_shared(self.uri.clone()).expect("a URI");
         let endpoint = endpoint.connect_timeout(SOON).timeout(SOON);
+        // Not much is on its way that was not asked for.
+        let endpoint = endpoint.initial_stream_window_size(65_535);
         let channel = endpoint.connect().await.expect("it listens");
         let shows = Shows(token.map(|token| {
             let value = format!("Bearer {token}");

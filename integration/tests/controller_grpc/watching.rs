@@ -1,12 +1,14 @@
 //! Events and workers, for programs that want to know at once.
 
+use serde_json::json;
 use tonic::Streaming;
+use wgfleet_integration::eventually;
 use wgfleet_proto::v1::{
     CreatePeerRequest, DeletePeerRequest, Event, GetWorkerRequest, WatchRequest, WorkerState,
     event::Kind,
 };
 
-use crate::caller::{Offered, PLACES, SOON, run};
+use crate::caller::{Offered, PLACES, Place, SOON, run};
 
 /// The next event that `find` makes something of.
 async fn next<T>(events: &mut Streaming<Event>, find: impl Fn(Kind) -> Option<T>) -> T {
@@ -74,4 +76,35 @@ fn what_happens_is_told_and_a_watcher_does_not_hold_up_the_end() {
             assert!(!offered.controller.log().contains("did not finish in time"));
         });
     }
+}
+
+#[test]
+fn a_watcher_that_reads_nothing_does_not_hold_up_the_end_either() {
+    let mut offered = Offered::start(Place::Loopback);
+    run(async {
+        let mut caller = offered.admin().await;
+        let watched = caller.events.watch(WatchRequest::default()).await;
+        let _unread = watched.expect("a stream").into_inner();
+        caller
+            .nodes
+            .create(offered.node("first"))
+            .await
+            .expect("made");
+        // More than fits into what it lets be sent.
+        let rest = offered.controller.rest();
+        let peer =
+            |n: usize| json!({"name": format!("laptop {n}"), "labels": {"of": "x".repeat(60)}});
+        let peers = json!({"peers": (0..250).map(peer).collect::<Vec<_>>()});
+        let made = rest.post("/peers/bulk/create", &peers).json();
+        assert_eq!(made["succeeded"], 250, "{made}");
+        eventually(SOON, "all are on their node", || {
+            (offered.shown().len() == 250).then_some(())
+        });
+        assert!(offered.controller.terminate().success());
+        let log = offered.controller.log();
+        assert!(
+            log.contains("calls of the inner services did not finish in time"),
+            "{log}"
+        );
+    });
 }
