@@ -23,6 +23,9 @@ const DOUBT: Duration = Duration::from_secs(24 * 3600);
 /// Status changes are few.
 const STATUS_KEPT_S: i64 = 400 * 86_400;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) struct Pruner {
     store: Store,
     clock: WallClock,
@@ -48,12 +51,16 @@ impl Pruner {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(ROUND) => {}
             }
-            let Some(now_s) = self.believed_now_s() else {
-                continue;
-            };
-            if let Err(error) = self.prune(now_s, stop).await {
-                tracing::warn!(%error, "old history could not be deleted");
-            }
+            self.round(stop).await;
+        }
+    }
+
+    async fn round(&mut self, stop: &CancellationToken) {
+        let Some(now_s) = self.believed_now_s() else {
+            return;
+        };
+        if let Err(error) = self.prune(now_s, stop).await {
+            tracing::warn!(%error, "old history could not be deleted");
         }
     }
 
@@ -76,11 +83,7 @@ impl Pruner {
     }
 
     /// Deletes what is too old at `now_s`, as many writes as it takes.
-    pub(super) async fn prune(
-        &self,
-        now_s: i64,
-        stop: &CancellationToken,
-    ) -> Result<(), StoreError> {
+    async fn prune(&self, now_s: i64, stop: &CancellationToken) -> Result<(), StoreError> {
         for node in self.store.read(nodes::list).await? {
             self.prune_node(node.id, now_s, stop).await?;
         }
