@@ -4,4 +4,5 @@
 mod containers;
 mod contents;
 mod life;
+mod monitoring;
 mod units;
