@@ -4,21 +4,25 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-SCRIPTS := .ci/run agent/fuzz/run benches/run packaging/demo integration/prepare integration/promtool integration/lab/run integration/lab/kernel
+SCRIPTS := .ci/run agent/fuzz/run benches/run packaging/demo packaging/demo-hosts integration/prepare integration/promtool integration/lab/run integration/lab/kernel \
+  packaging/build packaging/cargo-deb $(wildcard packaging/*/postinst packaging/*/postrm)
 # nextest where it is installed, else cargo's own runner.
 TEST := if cargo nextest --version >/dev/null 2>&1; then \
           cargo nextest run --workspace && cargo test --workspace --doc; \
         else cargo test --workspace; fi
 ROUNDS ?= 5
 
-.PHONY: help demo test test-long fuzz lint bench prepare
+.PHONY: help demo packages test test-long fuzz lint bench prepare
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-demo: ## an agent on simulated peers, and the curl lines that speak to it
-	cargo build --release -p wgfleet-agent
+demo: ## a controller and three agents with moving traffic, and what to try on them
+	cargo build --release -p wgfleet-agent -p wgfleet-controller --bins
 	exec packaging/demo
+
+packages: ## Debian packages of both, in target/packages
+	packaging/build
 
 prepare: ## install what tests need and this machine lacks (Debian, as root), and find a kernel
 	integration/prepare

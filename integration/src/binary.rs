@@ -7,7 +7,7 @@ use std::{
 };
 
 /// What each is made of.
-const SOURCES: [(&str, &[&str]); 2] = [
+const SOURCES: [(&str, &[&str]); 3] = [
     (
         "wgfleet-agent",
         &["agent/src", "wire-contract/src", "agent/Cargo.toml"],
@@ -20,6 +20,10 @@ const SOURCES: [(&str, &[&str]); 2] = [
             "wire-contract/src",
             "controller/Cargo.toml",
         ],
+    ),
+    (
+        "wgfleet-man",
+        &["packaging/src", "agent/src/config", "controller/src/config"],
     ),
 ];
 
@@ -75,7 +79,7 @@ fn check(binary: &Path, sources: &[PathBuf]) -> Result<(), &'static str> {
 }
 
 /// Unit tests are no part of the program: cargo does not build it anew for them.
-fn newest(path: &Path) -> Option<SystemTime> {
+pub(crate) fn newest(path: &Path) -> Option<SystemTime> {
     if path.ends_with("tests") || path.ends_with("tests.rs") {
         return None;
     }

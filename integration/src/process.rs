@@ -58,7 +58,20 @@ impl Process {
     /// When the program ends first, or says nothing of the kind in time.
     #[track_caller]
     pub fn await_line<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> T {
-        let found = poll(TO_START, || {
+        self.await_line_within(TO_START, find)
+    }
+
+    /// The same for a program that takes longer to start.
+    ///
+    /// # Panics
+    /// When the program ends first, or says nothing of the kind in time.
+    #[track_caller]
+    pub fn await_line_within<T>(
+        &mut self,
+        within: Duration,
+        find: impl Fn(&str) -> Option<T>,
+    ) -> T {
+        let found = poll(within, || {
             if let Some(found) = self.log()[self.earlier..].lines().find_map(&find) {
                 return Some(Ok(found));
             }

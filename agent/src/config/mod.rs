@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, Parser, ValueEnum};
 use serde::Deserialize;
 use wire_contract::InterfaceName;
 
@@ -214,6 +214,12 @@ pub enum ConfigError {
     /// The certificate or its key.
     #[error(transparent)]
     Tls(#[from] TlsError),
+}
+
+/// The command line, for what describes it elsewhere: manual pages.
+#[must_use]
+pub fn command() -> clap::Command {
+    Flags::command()
 }
 
 impl Config {

@@ -9,6 +9,8 @@ use std::{
 use wire_contract::signing::{RECOMMENDED_SECRET_BYTES, Secret, SecretTooShort, Verifier};
 use zeroize::Zeroizing;
 
+/// Where systemd puts what a unit's `LoadCredential=` names.
+const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
 /// Name of the variable that takes the place of the file.
 const VARIABLE: &str = "WGFLEET_SECRET";
 
@@ -113,7 +115,7 @@ impl Secrets {
         };
         let file = fs::File::open(path).map_err(unreadable)?;
         let mode = file.metadata().map_err(unreadable)?.mode() & 0o777;
-        if mode & 0o077 != 0 {
+        if mode & 0o077 != 0 && !is_credential(path) {
             return Err(SecretError::Exposed {
                 path: path.to_owned(),
                 mode,
@@ -168,4 +170,11 @@ impl Secrets {
             format!("a secret is shorter than the recommended {RECOMMENDED_SECRET_BYTES} bytes")
         })
     }
+}
+
+/// Whether the service manager guards the file. It may let this user in by an access control list, and
+/// that shows as permissions of the group.
+fn is_credential(path: &Path) -> bool {
+    std::env::var_os(CREDENTIALS_VARIABLE)
+        .is_some_and(|directory| !directory.is_empty() && path.starts_with(directory))
 }

@@ -2,9 +2,9 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, Parser};
+use clap::{Args, CommandFactory, Parser};
 
-use super::{ConfigError, DEFAULT_DATA_DIR, flags};
+use super::{ConfigError, DEFAULT_DATA_DIR, flags, master_key_source};
 use crate::store::{MasterKeySource, open::MASTER_KEY_FILE};
 
 const EXIT_CODES: &str =
@@ -85,9 +85,14 @@ impl Copying {
         Ok(Self {
             file,
             data_dir,
-            master_key: MasterKeySource::File(key),
+            master_key: master_key_source(key),
         })
     }
+}
+
+/// Their command lines.
+pub(super) fn commands() -> [clap::Command; 2] {
+    [BackupFlags::command(), RestoreFlags::command()]
 }
 
 /// The copy to make, and whether it may replace another.

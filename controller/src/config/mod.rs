@@ -11,6 +11,7 @@ mod tests;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
+use clap::CommandFactory;
 pub use copying::Copying;
 use flags::Flags;
 pub use flags::LogFormat;
@@ -95,6 +96,15 @@ impl Command {
     }
 }
 
+/// The command lines, for what describes them elsewhere: manual pages. The first is the controller's,
+/// the others those of its commands that have flags of their own.
+#[must_use]
+pub fn commands() -> Vec<clap::Command> {
+    let mut commands = vec![Flags::command()];
+    commands.extend(copying::commands());
+    commands
+}
+
 /// Where the inner services can be offered: not beyond this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GrpcListen {
@@ -149,6 +159,7 @@ impl Config {
         let data_dir = flags.data_dir.unwrap_or_else(|| DEFAULT_DATA_DIR.into());
         let master_key = flags.master_key_file;
         let master_key = master_key.unwrap_or_else(|| data_dir.join(MASTER_KEY_FILE));
+        let master_key = master_key_source(master_key);
         Ok(Self {
             listen: listen(
                 "--listen",
@@ -156,7 +167,7 @@ impl Config {
             )?,
             tls: tls(flags.tls_cert, flags.tls_key)?,
             data_dir,
-            master_key: MasterKeySource::File(master_key),
+            master_key,
             poll_interval: duration("--poll-interval", flags.poll_interval, MIN_POLL_INTERVAL)?
                 .unwrap_or(DEFAULT_POLL_INTERVAL),
             online_window: duration("--online-window", flags.online_window, MIN_ONLINE_WINDOW)?
@@ -171,6 +182,20 @@ impl Config {
             limits,
             log_format: flags.log_format.unwrap_or_default(),
         })
+    }
+}
+
+/// Where systemd puts what a unit's `LoadCredential=` names.
+const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
+
+/// The service manager guards what is in its directory; anything else is a file of this user.
+fn master_key_source(path: PathBuf) -> MasterKeySource {
+    let directory = std::env::var_os(CREDENTIALS_VARIABLE);
+    let guarded = directory.is_some_and(|it| !it.is_empty() && path.starts_with(it));
+    if guarded {
+        MasterKeySource::Credential(path)
+    } else {
+        MasterKeySource::File(path)
     }
 }
 
