@@ -7,7 +7,7 @@ use std::{
 };
 
 /// What each is made of.
-const SOURCES: [(&str, &[&str]); 2] = [
+const SOURCES: [(&str, &[&str]); 3] = [
     (
         "wgfleet-agent",
         &["agent/src", "wire-contract/src", "agent/Cargo.toml"],
@@ -17,6 +17,17 @@ const SOURCES: [(&str, &[&str]); 2] = [
         &[
             "controller/src",
             "proto",
+            "wire-contract/src",
+            "controller/Cargo.toml",
+        ],
+    ),
+    (
+        "wgfleet",
+        &[
+            "controller/src/bin",
+            "controller/src/cli",
+            "controller/src/agent_client",
+            "controller/src/domain",
             "wire-contract/src",
             "controller/Cargo.toml",
         ],
