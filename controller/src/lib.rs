@@ -9,6 +9,7 @@
 //! Read first: [`domain`] for the decisions, [`dispatch`] for how they reach a node.
 
 pub mod agent_client;
+pub mod cli;
 pub mod config;
 pub mod copying;
 pub mod dispatch;

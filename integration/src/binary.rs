@@ -7,7 +7,7 @@ use std::{
 };
 
 /// What each is made of.
-const SOURCES: [(&str, &[&str]); 3] = [
+const SOURCES: [(&str, &[&str]); 4] = [
     (
         "wgfleet-agent",
         &["agent/src", "wire-contract/src", "agent/Cargo.toml"],
@@ -24,6 +24,17 @@ const SOURCES: [(&str, &[&str]); 3] = [
     (
         "wgfleet-man",
         &["packaging/src", "agent/src/config", "controller/src/config"],
+    ),
+    (
+        "wgfleet",
+        &[
+            "controller/src/bin",
+            "controller/src/cli",
+            "controller/src/agent_client",
+            "controller/src/domain",
+            "wire-contract/src",
+            "controller/Cargo.toml",
+        ],
     ),
 ];
 

@@ -102,7 +102,7 @@ impl AgentUrl {
     }
 
     /// What stands in front of each path of the contract, and is signed with it.
-    pub(super) fn prefix(&self) -> &str {
+    pub(crate) fn prefix(&self) -> &str {
         match &self.0 {
             Place::Tcp { prefix, .. } => prefix,
             Place::Unix(_) => "",

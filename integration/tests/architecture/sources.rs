@@ -96,6 +96,30 @@ const RULES: &[Rule] = &[
         why: "the facade goes through the services",
     },
     Rule {
+        within: &["controller/src/cli", "controller/src/bin/wgfleet"],
+        except: &[],
+        never: &[
+            "crate::dispatch",
+            "crate::facade",
+            "crate::run",
+            "crate::services",
+            "crate::store",
+            "super::dispatch",
+            "super::facade",
+            "super::services",
+            "super::store",
+            "wgfleet_controller::dispatch",
+            "wgfleet_controller::facade",
+            "wgfleet_controller::services",
+            "wgfleet_controller::store",
+            "axum*",
+            "prost*",
+            "tonic*",
+            "wgfleet_proto",
+        ],
+        why: "the command line knows the documented API and nothing behind it",
+    },
+    Rule {
         within: &["agent/src/"],
         except: &[],
         never: &[
@@ -248,6 +272,16 @@ fn every_rule_finds_its_violation() {
             "controller/src/facade.rs",
             "fn f() { crate::store::open() }",
         ),
+        ("controller/src/cli/mod.rs", "use crate::{cli, store};"),
+        (
+            "controller/src/cli/peer/mod.rs",
+            "use crate::services::status;",
+        ),
+        ("controller/src/cli.rs", "use super::super::dispatch;"),
+        (
+            "controller/src/bin/wgfleet.rs",
+            "fn main() { wgfleet_controller::store::open() }",
+        ),
         (
             "agent/src/link/mod.rs",
             "use std::process::{self, Command};",
@@ -294,6 +328,10 @@ fn what_is_allowed_is_not_found() {
         ("agent/src/link.rs", "use rtnetlink::Handle;"),
         ("controller/src/store/peers.rs", "use rusqlite::Connection;"),
         ("controller/src/services/peers.rs", "use crate::store;"),
+        (
+            "controller/src/cli/mod.rs",
+            "use crate::{agent_client, domain::calendar};",
+        ),
         (
             "controller/src/facade/peers.rs",
             "use super::services; use crate::storefront;",
