@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     super::access,
-    operation::{Content, Operation, Success},
+    operation::{Content, Operation, Success, reference},
     parameters,
     refusals::{self, Components, header},
 };
@@ -111,12 +111,14 @@ fn describe(
         responses.insert(success.status.as_str().into(), answer(success, told));
     }
     responses.append(&mut refusals::responses(&operation.refusals, components));
+    let mut parameters = operation.parameters.clone();
+    parameters.push(reference("RequestId"));
     let mut described = json!({
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": description(operation),
-        "parameters": operation.parameters,
+        "parameters": parameters,
         "responses": responses,
     });
     if let Some(body) = &operation.body {

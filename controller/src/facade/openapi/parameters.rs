@@ -90,6 +90,11 @@ pub(super) fn shared() -> Value {
             "schema": {"type": "string", "pattern": "^[0-9]{0,19}$"},
             "description": "The last event that was seen: the stream goes on after it.",
         },
+        "RequestId": {
+            "name": "X-Request-Id", "in": "header", "schema": {"type": "string"},
+            "description": "A name for the request, for the log and the answer: 1 to 128 letters, digits, \
+                            `-`, `_`, `.` or `:`. With another, or none, it is given one.",
+        },
         "IfNoneMatch": {
             "name": "If-None-Match", "in": "header", "schema": {"type": "string"},
             "description": "The `ETag` of what is held already: 304 while it is the same.",
@@ -102,8 +107,7 @@ pub(super) fn headers() -> Value {
     let text = json!({"type": "string"});
     json!({
         "X-Request-Id": {
-            "description": "The request's own, as it stands in the log: the caller's `X-Request-Id` \
-                            when it is 1 to 128 letters, digits, `-`, `_`, `.` or `:`, else a new one.",
+            "description": "The name of the request, as it stands in the log.",
             "required": true,
             "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
         },
