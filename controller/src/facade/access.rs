@@ -11,6 +11,9 @@ use wgfleet_proto::v1;
 
 use super::{Facade, caller::Caller, problem::Problem};
 
+/// What every route that takes a token begins with.
+pub(super) const PREFIX: &str = "/api/v1";
+
 /// The method of a service behind each route. One that is not here is open to all who have a token
 /// until its service says otherwise.
 const METHODS: &[(Method, &str, &str)] = &[
@@ -95,7 +98,11 @@ pub(super) async fn check(
 }
 
 fn may_call(method: &Method, route: &str) -> Option<String> {
-    let route = route.strip_prefix("/api/v1")?;
+    service_method(method, route.strip_prefix(PREFIX)?)
+}
+
+/// The method of a service behind a route, which is named without its prefix.
+pub(super) fn service_method(method: &Method, route: &str) -> Option<String> {
     let method = if method == Method::HEAD {
         &Method::GET
     } else {

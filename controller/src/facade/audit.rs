@@ -1,6 +1,9 @@
 //! `/api/v1/audit`.
 
+mod describe;
+
 use axum::{Json, Router, extract::State, routing::get};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use wgfleet_proto::v1;
@@ -8,26 +11,39 @@ use wgfleet_proto::v1;
 use super::{
     Answer, Facade,
     caller::Caller,
+    openapi::format,
     query::Parameters,
     shape::{Page, text},
     time::Timestamp,
 };
+
+pub(super) use self::describe::operations;
 
 pub(super) fn routes() -> Router<Facade> {
     Router::new().route("/audit", get(list))
 }
 
 /// One thing that was done.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "AuditEntry")]
 struct Entry {
+    /// Grows with time.
     id: i64,
     at: Timestamp,
+    /// A token's name, or `controller`.
     actor: String,
+    /// The address it came from, or `unix`.
     source: Option<String>,
+    /// Such as `peer.create`.
     action: String,
+    /// Such as `peer`.
     object_kind: String,
     object_id: String,
+    /// Its fields before, never a secret.
+    #[schemars(with = "Option<format::Object>")]
     before: Option<Value>,
+    /// Its fields after, never a secret.
+    #[schemars(with = "Option<format::Object>")]
     after: Option<Value>,
 }
 

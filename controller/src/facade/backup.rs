@@ -1,5 +1,7 @@
 //! `/api/v1/backup`.
 
+mod describe;
+
 use std::io;
 
 use axum::{
@@ -15,6 +17,8 @@ use tonic::{Status, Streaming};
 use wgfleet_proto::v1::{self, create_backup_response::Part};
 
 use super::{Answer, Facade, caller::Caller};
+
+pub(super) use self::describe::operations;
 
 pub(super) fn routes() -> Router<Facade> {
     Router::new().route("/backup", post(create))

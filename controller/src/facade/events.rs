@@ -1,5 +1,7 @@
 //! `/api/v1/events`: what happens, as server-sent events.
 
+mod describe;
+
 use axum::{
     Router,
     body::Body,
@@ -10,6 +12,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use tonic::Status;
 use wgfleet_proto::v1::{self, event::Kind};
@@ -18,12 +21,15 @@ use super::{
     Answer, Facade,
     caller::Caller,
     nodes::{Node, STATUSES},
+    openapi::format,
     peers::Peer,
     problem::Problem,
     query::Parameters,
     shape::{Sync, text, word},
     time::Timestamp,
 };
+
+pub(super) use self::describe::operations;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Asks nginx not to collect the stream before it passes it on.
@@ -113,7 +119,8 @@ pub fn event_json(event: &v1::Event) -> Vec<u8> {
 }
 
 /// An event in the middle of another answer, the same as anywhere.
-pub(super) struct PastEvent(v1::Event);
+#[derive(JsonSchema)]
+pub(super) struct PastEvent(#[schemars(with = "Told<'static>")] v1::Event);
 
 impl From<v1::Event> for PastEvent {
     fn from(event: v1::Event) -> Self {
@@ -138,16 +145,20 @@ impl<'a> From<&'a v1::Event> for Told<'a> {
     }
 }
 
-#[derive(Serialize)]
-struct Told<'a> {
+/// What happened. What else is there depends on `kind`.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Event", transform = describe::merge)]
+pub(super) struct Told<'a> {
+    /// Grows with time; resumes a stream.
     id: &'a str,
+    #[schemars(with = "format::EventKind")]
     kind: &'a str,
     occurred_at: Timestamp,
     #[serde(flatten)]
     about: Option<About>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(untagged)]
 enum About {
     Node {
@@ -156,6 +167,7 @@ enum About {
     },
     Status {
         node_id: String,
+        #[schemars(with = "format::Status")]
         status: &'static str,
         status_reason: Option<String>,
         status_since: Timestamp,
@@ -166,6 +178,7 @@ enum About {
     Peer {
         peer_id: String,
         node_id: String,
+        /// The node it leaves by this change.
         #[serde(skip_serializing_if = "Option::is_none")]
         previous_node_id: Option<String>,
         peer: Box<Peer>,

@@ -1,12 +1,16 @@
 //! Whether the program lives, and whether it can do its work. Nothing here needs a token, and
 //! nothing here tells a stranger more than that.
 
+mod describe;
+
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use serde_json::{Value, json};
 
 use super::{Answer, Facade, problem::Problem};
+
+pub(super) use self::describe::operations;
 
 /// Asks whether the controller can do its work.
 #[derive(Clone)]

@@ -1,6 +1,9 @@
 //! `/api/v1/nodes/{id}/history`, `/api/v1/peers/{id}/history` and `/api/v1/overview`.
 
+mod describe;
+
 use axum::{Json, Router, extract::State, routing::get};
+use schemars::JsonSchema;
 use serde::Serialize;
 use wgfleet_proto::v1;
 
@@ -10,11 +13,14 @@ use super::{
     events::PastEvent,
     input::{Id, OfNode, OfPeer},
     nodes::STATUSES,
+    openapi::format,
     problem::Problem,
     query::Parameters,
     shape::{text, word},
     time::Timestamp,
 };
+
+pub(super) use self::describe::operations;
 
 /// The words of `step`.
 const STEPS: [(&str, u32); 5] = [
@@ -81,11 +87,19 @@ fn range(mut query: Parameters) -> Result<v1::HistoryRange, Problem> {
     Ok(range)
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "HistoryPoint")]
 struct Point {
+    /// Its first second: a multiple of the step.
     at: Timestamp,
+    /// Received by the node.
+    #[schemars(with = "format::Total")]
     rx_bytes: u64,
+    /// Sent by the node.
+    #[schemars(with = "format::Total")]
     tx_bytes: u64,
+    /// Share of the time it was online, in thousandths.
+    #[schemars(with = "format::Permille")]
     online_permille: u32,
 }
 
@@ -100,9 +114,10 @@ impl From<v1::HistoryPoint> for Point {
     }
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct StatusChange {
     at: Timestamp,
+    #[schemars(with = "format::Status")]
     status: &'static str,
     reason: Option<String>,
 }
@@ -118,11 +133,16 @@ impl From<v1::StatusChange> for StatusChange {
 }
 
 /// A peer's history, and the part of a node's that is the same.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct PeerHistory {
+    /// The range, widened to whole spans.
     from: Timestamp,
+    /// Not in it any more.
     to: Timestamp,
+    /// Length of a span.
+    #[schemars(with = "format::Count")]
     step_s: u32,
+    /// Oldest first. A span nobody looked at has none.
     points: Vec<Point>,
 }
 
@@ -137,10 +157,11 @@ impl From<v1::PeerHistoryResponse> for PeerHistory {
     }
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct NodeHistory {
     #[serde(flatten)]
     traffic: PeerHistory,
+    /// The latest thousand in the range, oldest first, after the one that was in force at its beginning.
     status_changes: Vec<StatusChange>,
 }
 
@@ -158,29 +179,40 @@ impl From<v1::NodeHistoryResponse> for NodeHistory {
     }
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct NodeCounts {
+    #[schemars(with = "format::Count")]
     online: u32,
+    #[schemars(with = "format::Count")]
     offline: u32,
+    #[schemars(with = "format::Count")]
     error: u32,
+    #[schemars(with = "format::Count")]
     disabled: u32,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct PeerCounts {
+    #[schemars(with = "format::Total")]
     total: u64,
+    #[schemars(with = "format::Total")]
     online: u64,
+    #[schemars(with = "format::Total")]
     applied: u64,
+    #[schemars(with = "format::Total")]
     pending: u64,
+    #[schemars(with = "format::Total")]
     failed: u64,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Talker {
     peer_id: String,
     name: String,
     node_id: String,
+    #[schemars(with = "format::Total")]
     rx_bytes_per_s: u64,
+    #[schemars(with = "format::Total")]
     tx_bytes_per_s: u64,
 }
 
@@ -196,13 +228,19 @@ impl From<v1::Talker> for Talker {
     }
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct TroubledNode {
     node_id: String,
     name: String,
+    #[schemars(with = "format::Status")]
     status: &'static str,
+    /// Why it has its status, or else why the last write failed.
     reason: Option<String>,
+    /// Peers that are not yet on it as declared, and deleted ones still to be taken off.
+    #[schemars(with = "format::Count")]
     pending: u32,
+    /// Peers it refused.
+    #[schemars(with = "format::Count")]
     failed: u32,
 }
 
@@ -220,16 +258,28 @@ impl From<v1::TroubledNode> for TroubledNode {
     }
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Overview {
+    /// The controller's.
     version: String,
+    /// The controller's.
+    #[schemars(with = "format::Total")]
     uptime_s: u64,
+    /// By status.
     nodes: NodeCounts,
+    /// By sync state, and those that are online.
     peers: PeerCounts,
+    /// Over the last two polls of each online node.
+    #[schemars(with = "format::Total")]
     rx_bytes_per_s: u64,
+    /// Over the last two polls of each online node.
+    #[schemars(with = "format::Total")]
     tx_bytes_per_s: u64,
+    /// The ten that moved most, the busiest first.
     top_talkers: Vec<Talker>,
+    /// Nodes that are not as they should be, a hundred at most.
     troubled_nodes: Vec<TroubledNode>,
+    /// The last twenty that the caller may see, the newest first.
     recent_events: Vec<PastEvent>,
 }
 

@@ -20,6 +20,7 @@ mod history;
 mod input;
 mod latency;
 mod nodes;
+mod openapi;
 mod peers;
 mod problem;
 mod qr;
@@ -117,8 +118,9 @@ pub fn router(
             access::check,
         ));
     Router::new()
-        .nest("/api/v1", api)
+        .nest(access::PREFIX, api)
         .merge(health::routes())
+        .merge(openapi::routes())
         .route_layer(middleware::from_fn(latency::name_route))
         .fallback(no_such_route)
         .layer(middleware::from_fn_with_state(metrics, latency::measure))

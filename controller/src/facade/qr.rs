@@ -1,5 +1,7 @@
 //! `/api/v1/peers/{id}/qr`.
 
+mod describe;
+
 use axum::{
     Router,
     extract::State,
@@ -15,6 +17,8 @@ use super::{
     input::{Id, OfPeer},
     query::Parameters,
 };
+
+pub(super) use self::describe::operations;
 
 const FORMATS: [(&str, QrFormat); 2] = [("svg", QrFormat::Svg), ("png", QrFormat::Png)];
 

@@ -74,7 +74,9 @@ fn complete(mut response: Response, id: &RequestId) -> Response {
     let headers = response.headers_mut();
     headers.insert(HEADER, id.0.clone());
     // Answers tell of keys and of a moment; no cache between has any business with them.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

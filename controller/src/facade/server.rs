@@ -17,6 +17,7 @@ use super::{
     caller::Source,
     connections::{Connections, Place},
     input::BodyLimits,
+    openapi,
     stall::Unstalled,
     tls::{TlsError, TlsFiles},
 };
@@ -237,7 +238,8 @@ impl Server {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(source);
         request.extensions_mut().insert(self.limits.body);
-        let needs_token = request.uri().path().starts_with("/api/");
+        let path = request.uri().path();
+        let needs_token = path.starts_with("/api/") && path != openapi::PATH;
         let response = self.router.clone().oneshot(request).await?;
         // Only the services know whether a token is good, and without one nothing there succeeds.
         if needs_token && response.status().is_success() {

@@ -1,14 +1,22 @@
 //! What nodes and peers share in their JSON.
 
 use axum::http::{HeaderName, header};
+use schemars::JsonSchema;
 use serde::Serialize;
 use wgfleet_proto::v1::{self, PageInfo, PeerState, QuotaPeriod, SyncState};
 
+use super::openapi::format;
+
 /// One page of a list.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "PageOf{T}")]
 pub(super) struct Page<T> {
+    /// What is on this page.
     items: Vec<T>,
+    /// `cursor` of the next page; `null` on the last one.
     next_cursor: Option<String>,
+    /// Items that match the filter, over all pages.
+    #[schemars(with = "format::Total")]
     total: u64,
 }
 
@@ -24,9 +32,13 @@ impl<T> Page<T> {
 }
 
 /// `{"state":"pending","reason":"…"}`
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(super) struct Sync {
+    /// `applied`: the node's last dump shows it as declared. `pending`: it is tried for as long as it takes.
+    /// `failed`: the node refused it.
+    #[schemars(with = "format::SyncState")]
     state: &'static str,
+    /// Why it is not applied.
     reason: Option<String>,
 }
 

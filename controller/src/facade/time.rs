@@ -1,7 +1,11 @@
 //! Points in time as RFC 3339 has them, in UTC and whole seconds.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
+use super::openapi::format;
 use crate::domain::calendar::{DAY_S, days_from_civil, days_in_month, rfc3339};
 
 /// Unix seconds that are text in JSON: `2026-03-01T12:00:00Z`.
@@ -31,6 +35,20 @@ impl Timestamp {
             && second <= 60;
         let of_day_s = hour * 3600 + minute * 60 + second;
         valid.then(|| Self(days_from_civil(year, month, day) * DAY_S + of_day_s - offset_s))
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format::Time::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        format::Time::json_schema(generator)
     }
 }
 

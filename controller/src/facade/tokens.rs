@@ -1,5 +1,7 @@
 //! `/api/v1/tokens` and `/api/v1/whoami`.
 
+mod describe;
+
 use std::collections::BTreeMap;
 
 use axum::{
@@ -9,6 +11,7 @@ use axum::{
     response::IntoResponse,
     routing::{delete, get},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wgfleet_proto::v1::{self, TokenRole};
 
@@ -16,14 +19,17 @@ use super::{
     Answer, Facade,
     caller::Caller,
     input::{Id, Input, OfToken, required},
+    openapi::format,
     problem::Problem,
     query::Parameters,
     shape::{Page, word},
     time::Timestamp,
 };
 
+pub(super) use self::describe::operations;
+
 /// The words of `role`.
-const ROLES: [(&str, TokenRole); 3] = [
+pub(super) const ROLES: [(&str, TokenRole); 3] = [
     ("admin", TokenRole::Admin),
     ("operator", TokenRole::Operator),
     ("viewer", TokenRole::Viewer),
@@ -37,32 +43,49 @@ pub(super) fn routes() -> Router<Facade> {
 }
 
 /// A token without its text.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Token {
+    #[schemars(with = "format::Uuid")]
     id: String,
     name: String,
+    #[schemars(with = "format::Role")]
     role: &'static str,
+    /// Only nodes with all of these labels exist for it, and the peers on them. Empty is the whole fleet.
+    #[schemars(with = "format::Labels")]
     label_scope: BTreeMap<String, String>,
+    /// `null` is never.
     expires_at: Option<Timestamp>,
+    /// `null` while it is in use.
     revoked_at: Option<Timestamp>,
     created_at: Timestamp,
 }
 
 /// A token that was made just now.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "CreatedToken")]
 struct Created {
     #[serde(flatten)]
     row: Token,
+    /// What its holder sends. Shown this once.
+    #[schemars(regex(pattern = "^wgf_"))]
     token: String,
 }
 
 /// A new token.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["name", "role"]))]
 struct CreateToken {
+    /// Who the audit says it was; no other token in use has it.
+    #[schemars(with = "format::Name")]
     name: Option<String>,
+    #[schemars(with = "format::Role")]
     role: Option<String>,
+    /// Only nodes with all of these labels exist for it.
+    #[schemars(with = "Option<format::Labels>")]
     label_scope: Option<BTreeMap<String, String>>,
+    /// A time to come.
+    #[schemars(with = "Option<format::Future>")]
     expires_at: Option<Timestamp>,
 }
 

@@ -4,12 +4,11 @@ use std::{fs, path::Path};
 
 use super::{assert_none, root};
 
-/// All but 38, every route with every mistake.
 const LINES: [&[u32]; 4] = [
     &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
     &[11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24],
     &[25, 26, 27, 28],
-    &[29, 30, 31, 32, 33, 34, 35, 36, 37],
+    &[29, 30, 31, 32, 33, 34, 35, 36, 37, 38],
 ];
 
 fn sources_below(path: &Path, found: &mut String) {
@@ -40,7 +39,7 @@ fn each_hostile_line_has_a_test() {
 
 #[test]
 fn a_line_without_a_test_is_found() {
-    assert_eq!(missing_in("").len(), 37);
+    assert_eq!(missing_in("").len(), 38);
     // Put together here, so that this very line does not count.
     let found = format!("hostile_{}_", 28);
     assert!(!missing_in(&format!("fn {found}changes() {{}}")).contains(&found));

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use axum::http::HeaderName;
+use schemars::JsonSchema;
 use serde::Serialize;
 use wgfleet_proto::v1::{self, ChangeAction, NodeStatus, UnmanagedPeers};
 
 use super::super::{
+    openapi::format,
     shape::{Sync, etag, text, word},
     time::Timestamp,
 };
@@ -20,54 +22,100 @@ pub(in crate::facade) const STATUSES: [(&str, NodeStatus); 4] = [
 ];
 
 /// The words of `unmanaged_peers`, in answers and requests.
-pub(super) const UNMANAGED: [(&str, UnmanagedPeers); 3] = [
+pub(in crate::facade) const UNMANAGED: [(&str, UnmanagedPeers); 3] = [
     ("ignore", UnmanagedPeers::Ignore),
     ("adopt", UnmanagedPeers::Adopt),
     ("remove", UnmanagedPeers::Remove),
 ];
 
-const ACTIONS: [(&str, ChangeAction); 3] = [
+/// The words of `action`.
+pub(in crate::facade) const ACTIONS: [(&str, ChangeAction); 3] = [
     ("add", ChangeAction::Add),
     ("update", ChangeAction::Update),
     ("remove", ChangeAction::Remove),
 ];
 
 /// A node.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(in crate::facade) struct Node {
+    #[schemars(with = "format::Uuid")]
     id: String,
+    /// Unique.
     name: String,
+    /// Where its agent is; unique together with `wg_interface`.
     agent_url: String,
+    /// The WireGuard interface on the agent's host.
     wg_interface: String,
+    /// `host:port` that clients connect to.
     endpoint: Option<String>,
+    /// The pools peers get their addresses from, separated by `, `, in the order they are used.
     ip_pool_cidr: Option<String>,
+    /// Share of new peers relative to other nodes; 0 takes none by itself.
+    #[schemars(with = "format::Count")]
     weight: u32,
+    /// Most peers on the interface; 0 is unlimited.
+    #[schemars(with = "format::Count")]
     max_peers: u32,
+    /// Whether it is polled and written to.
     enabled: bool,
+    /// What placement selects by.
+    #[schemars(with = "format::Labels")]
     labels: BTreeMap<String, String>,
+    /// What happens to peers nobody declared.
+    #[schemars(with = "format::Unmanaged")]
     unmanaged_peers: &'static str,
+    /// Addresses and networks that no peer is given.
     reserved_ips: Vec<String>,
+    /// The interface's key; `null` while unknown.
+    #[schemars(with = "Option<format::Key>")]
     public_key: Option<String>,
+    /// DNS servers and search domains in the configuration of its clients.
     dns: Vec<String>,
+    /// MTU in the configuration of its clients, bytes.
+    #[schemars(with = "Option<format::GivenMtu>")]
     mtu: Option<u32>,
+    /// What its clients route through the tunnel.
     client_allowed_ips: Vec<String>,
+    /// Seconds between keepalives of its clients unless a peer says otherwise.
+    #[schemars(with = "Option<format::Keepalive>")]
     persistent_keepalive: Option<u32>,
+    /// SHA-256 of the agent's pinned certificate, in hex.
     tls_pin_sha256: Option<String>,
+    /// The authority the agent's certificate must come from.
     tls_ca_pem: Option<String>,
+    /// `online`: the last poll was good. `offline`: three polls without an answer. `error`: it answers,
+    /// but not as it should. `disabled`: by hand.
+    #[schemars(with = "format::Status")]
     status: &'static str,
+    /// One sentence on why.
     status_reason: Option<String>,
     status_since: Timestamp,
+    /// The last good poll.
     last_seen: Option<Timestamp>,
+    /// How long that took.
+    #[schemars(with = "Option<format::Count>")]
     latency_ms: Option<u32>,
+    /// The agent's.
     version: Option<String>,
+    /// The host's.
+    #[schemars(with = "Option<format::Total>")]
     uptime_s: Option<u64>,
+    /// Declared peers, whether applied or not.
+    #[schemars(with = "format::Count")]
     peer_count: u32,
+    /// Of the last declared change.
+    #[schemars(with = "format::Total")]
     desired_generation: u64,
+    /// That was last seen applied.
+    #[schemars(with = "format::Total")]
     observed_generation: u64,
+    /// Whether removals or all writes wait for an operator to confirm the plan.
     awaits_confirmation: bool,
+    /// Things that work but deserve a look.
     warnings: Vec<String>,
     created_at: Timestamp,
     updated_at: Timestamp,
+    /// The version of what is declared, as in the header `ETag`.
     etag: String,
 }
 
@@ -113,10 +161,12 @@ impl From<v1::Node> for Node {
 }
 
 /// A node that was just made. `secret` is there only when it was generated.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "CreatedNode")]
 pub(super) struct Created {
     #[serde(flatten)]
     node: Node,
+    /// Shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }
@@ -141,8 +191,11 @@ impl From<v1::CreateNodeResponse> for Created {
 }
 
 /// What became of a deleted node's peers.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "DeletedNode")]
 pub(super) struct Deleted {
+    /// Peers that were moved, deleted or forgotten.
+    #[schemars(with = "format::Count")]
     peer_count: u32,
 }
 
@@ -155,14 +208,17 @@ impl From<v1::DeleteNodeResponse> for Deleted {
 }
 
 /// How the test of a connection went.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(super) struct TestResult {
+    /// Whether all checks passed; they stop at the first that fails.
     ok: bool,
+    /// What failed.
     reason: Option<String>,
     reachable: bool,
     secret_accepted: bool,
     wrong_signature_refused: bool,
     interface_found: bool,
+    #[schemars(with = "Option<format::Count>")]
     latency_ms: Option<u32>,
     version: Option<String>,
     public_key: Option<String>,
@@ -185,32 +241,41 @@ impl From<v1::TestNodeResponse> for TestResult {
 }
 
 /// What would be written to a node.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(super) struct Plan {
+    /// Nothing would be written.
     in_sync: bool,
+    /// What `confirm` must repeat.
     hash: String,
+    /// In the order they would be sent.
     changes: Vec<Change>,
+    /// What cannot be done as things stand; each says why.
     blocked: Vec<Change>,
+    /// Peers on the node that nobody declared.
     unmanaged: Vec<UnmanagedPeer>,
+    /// Whether it waits for `confirm`.
     needs_confirmation: bool,
     confirmation_reason: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Change {
+    #[schemars(with = "format::Action")]
     action: &'static str,
     public_key: String,
+    /// By name. Preshared keys are never shown.
     fields: BTreeMap<String, FieldChange>,
+    /// Why it is not made at once.
     reason: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct FieldChange {
     from: Option<String>,
     to: String,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct UnmanagedPeer {
     public_key: String,
     allowed_ips: Vec<String>,
@@ -254,10 +319,12 @@ impl From<v1::Change> for Change {
 }
 
 /// How far a sync came.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(super) struct SyncResult {
     sync: Sync,
+    #[schemars(with = "format::Total")]
     desired_generation: u64,
+    #[schemars(with = "format::Total")]
     observed_generation: u64,
 }
 
@@ -272,12 +339,16 @@ impl From<v1::SyncNodeResponse> for SyncResult {
 }
 
 /// How far the move to another secret came. `secret` is there only when it was generated.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "RotatedSecret")]
 pub(super) struct Rotated {
+    /// Whether the agent accepted the new secret and the old one is gone.
     completed: bool,
     reason: Option<String>,
+    /// Shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+    /// The nodes that share the agent and move with it.
     node_ids: Vec<String>,
 }
 

@@ -1,6 +1,7 @@
 //! `/api/v1/nodes`.
 
 mod answer;
+mod describe;
 mod request;
 
 use axum::{
@@ -12,7 +13,8 @@ use axum::{
 };
 use wgfleet_proto::v1;
 
-pub(super) use self::answer::{Node, STATUSES};
+pub(super) use self::answer::{ACTIONS, Node, STATUSES, UNMANAGED};
+pub(super) use self::describe::operations;
 use self::{
     answer::{Created, Deleted, Plan, Rotated, SyncResult, TestResult},
     request::{CreateNode, PatchNode, RotateSecret, SyncNode, TestNode},

@@ -4,37 +4,77 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use wgfleet_proto::v1;
 
 use super::super::{
     input::{Patch, given, required},
+    openapi::format,
     problem::Problem,
 };
 
 /// A new node.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[derive(Default)]
+#[schemars(extend("required" = ["name", "agent_url", "wg_interface"]))]
 pub(super) struct CreateNode {
+    /// Unique.
+    #[schemars(with = "format::Name")]
     name: Option<String>,
+    /// `http://`, `https://` or `unix:///path`.
+    #[schemars(with = "format::AgentUrl")]
     agent_url: Option<String>,
+    #[schemars(with = "format::Interface")]
     wg_interface: Option<String>,
+    /// `host:port` that clients connect to.
+    #[schemars(with = "Option<format::Endpoint>")]
     endpoint: Option<String>,
+    /// Networks separated by commas; without them peers bring their own addresses.
+    #[schemars(with = "Option<format::Pools>")]
     ip_pool_cidr: Option<String>,
+    /// 100 when absent.
+    #[schemars(with = "Option<format::Count>")]
     weight: Option<u32>,
+    /// Most peers on the interface; 0 is unlimited.
+    #[schemars(with = "Option<format::Count>")]
     max_peers: Option<u32>,
+    /// The one the agent has. When absent, that of a node with the same agent, or else a new one is
+    /// generated and shown this once.
+    #[schemars(with = "Option<format::Secret>")]
     secret: Option<String>,
+    /// `true` when absent.
     enabled: Option<bool>,
+    /// What placement selects by.
+    #[schemars(with = "Option<format::Labels>")]
     labels: Option<BTreeMap<String, String>>,
+    /// `ignore` when absent.
+    #[schemars(with = "Option<format::Unmanaged>")]
     unmanaged_peers: Option<Unmanaged>,
+    /// Addresses, networks and ranges `first-last` that no peer is given.
+    #[schemars(with = "Option<format::Reserved>")]
     reserved_ips: Option<Vec<String>>,
+    /// Learned from the agent when it can tell.
+    #[schemars(with = "Option<format::OptionalKey>")]
     public_key: Option<String>,
+    /// Servers and search domains for the configuration of its clients.
+    #[schemars(with = "Option<format::Dns>")]
     dns: Option<Vec<String>>,
+    /// For the configuration of its clients: 576 to 65535 bytes, 0 for none.
+    #[schemars(with = "Option<format::Mtu>")]
     mtu: Option<u32>,
+    /// What its clients route through the tunnel.
+    #[schemars(with = "Option<format::Networks>")]
     client_allowed_ips: Option<Vec<String>>,
+    /// Seconds; 0 is off.
+    #[schemars(with = "Option<format::Keepalive>")]
     persistent_keepalive: Option<u32>,
+    /// SHA-256 of the agent's certificate; not together with `tls_ca_pem`.
+    #[schemars(with = "Option<format::Pin>")]
     tls_pin_sha256: Option<String>,
+    /// The authority the agent's certificate must come from; without it the system's.
+    #[schemars(with = "Option<format::Pem>")]
     tls_ca_pem: Option<String>,
 }
 
@@ -67,32 +107,62 @@ impl TryFrom<CreateNode> for v1::CreateNodeRequest {
 }
 
 /// A patch of a node. What can't be cleared can't be `null`.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct PatchNode {
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "format::Name")]
     name: Option<String>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "format::AgentUrl")]
     agent_url: Option<String>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "format::Interface")]
     wg_interface: Option<String>,
+    /// `host:port` that clients connect to.
+    #[schemars(with = "Option<format::Endpoint>")]
     endpoint: Patch<String>,
+    /// Networks separated by commas; without them peers bring their own addresses.
+    #[schemars(with = "Option<format::Pools>")]
     ip_pool_cidr: Patch<String>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "format::Count")]
     weight: Option<u32>,
+    /// Most peers on the interface; 0 is unlimited.
+    #[schemars(with = "Option<format::Count>")]
     max_peers: Patch<u32>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "bool")]
     enabled: Option<bool>,
+    /// What placement selects by.
+    #[schemars(with = "Option<format::Labels>")]
     labels: Patch<BTreeMap<String, String>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "format::Unmanaged")]
     unmanaged_peers: Option<Unmanaged>,
+    /// Addresses, networks and ranges `first-last` that no peer is given.
+    #[schemars(with = "Option<format::Reserved>")]
     reserved_ips: Patch<Vec<String>>,
+    /// Learned from the agent when it can tell.
+    #[schemars(with = "Option<format::OptionalKey>")]
     public_key: Patch<String>,
+    /// Servers and search domains for the configuration of its clients.
+    #[schemars(with = "Option<format::Dns>")]
     dns: Patch<Vec<String>>,
+    /// For the configuration of its clients: 576 to 65535 bytes, 0 for none.
+    #[schemars(with = "Option<format::Mtu>")]
     mtu: Patch<u32>,
+    /// What its clients route through the tunnel.
+    #[schemars(with = "Option<format::Networks>")]
     client_allowed_ips: Patch<Vec<String>>,
+    /// Seconds; 0 is off.
+    #[schemars(with = "Option<format::Keepalive>")]
     persistent_keepalive: Patch<u32>,
+    /// SHA-256 of the agent's certificate; not together with `tls_ca_pem`.
+    #[schemars(with = "Option<format::Pin>")]
     tls_pin_sha256: Patch<String>,
+    /// The authority the agent's certificate must come from; without it the system's.
+    #[schemars(with = "Option<format::Pem>")]
     tls_ca_pem: Patch<String>,
 }
 
@@ -129,13 +199,19 @@ impl PatchNode {
 }
 
 /// A connection to try before it is saved.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["agent_url", "wg_interface", "secret"]))]
 pub(super) struct TestNode {
+    #[schemars(with = "format::AgentUrl")]
     agent_url: Option<String>,
+    #[schemars(with = "format::Interface")]
     wg_interface: Option<String>,
+    #[schemars(with = "format::Secret")]
     secret: Option<String>,
+    #[schemars(with = "Option<format::Pin>")]
     tls_pin_sha256: Option<String>,
+    #[schemars(with = "Option<format::Pem>")]
     tls_ca_pem: Option<String>,
 }
 
@@ -154,16 +230,20 @@ impl TryFrom<TestNode> for v1::UnsavedNode {
 }
 
 /// What goes with `sync`.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct SyncNode {
+    /// `hash` of the plan that was seen: allows what was held back for an operator.
     pub(super) confirm: Option<String>,
 }
 
 /// What goes with `secret`.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RotateSecret {
+    /// The one the agent holds as its second one. When absent, one is generated, kept as the next and
+    /// shown this once.
+    #[schemars(with = "Option<format::Secret>")]
     pub(super) secret: Option<String>,
 }
 

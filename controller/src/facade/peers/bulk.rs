@@ -1,6 +1,7 @@
 //! `/api/v1/peers/bulk`: many peers at once, one result for each.
 
 use axum::{Json, extract::State, http::StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tonic::{Code, Status};
 use wgfleet_proto::v1::{self, bulk_result::Outcome};
@@ -10,6 +11,7 @@ use super::{
         Answer, Facade,
         caller::Caller,
         input::BulkInput,
+        openapi::format,
         problem::{self, Problem},
     },
     answer::Created,
@@ -17,43 +19,58 @@ use super::{
 };
 
 /// Peers to add.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "BulkCreatePeers")]
 pub(super) struct CreatePeers {
+    #[schemars(length(min = 1, max = 10_000))]
     peers: Vec<CreatePeer>,
 }
 
 /// Peers to remove.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "BulkDeletePeers")]
 pub(super) struct DeletePeers {
+    #[schemars(length(min = 1, max = 10_000))]
     ids: Vec<String>,
 }
 
 /// What came of each, in the order of the request.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "BulkResults")]
 pub(super) struct Results {
     results: Vec<OneResult>,
+    #[schemars(with = "format::Count")]
     succeeded: u32,
+    #[schemars(with = "format::Count")]
     failed: u32,
 }
 
 /// What came of one: `status` is what a request of its own would have been answered with.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "BulkResult")]
 struct OneResult {
+    #[schemars(with = "format::HttpStatus")]
     status: u16,
+    /// The one that was added.
     #[serde(skip_serializing_if = "Option::is_none")]
     peer: Option<Created>,
+    /// The one that is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
+    /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<Refused>,
 }
 
 /// Why one was refused.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "BulkRefusal")]
 struct Refused {
+    /// As of a problem document.
     code: String,
+    /// One sentence for people.
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,

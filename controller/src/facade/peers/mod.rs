@@ -2,6 +2,7 @@
 
 mod answer;
 mod bulk;
+mod describe;
 mod request;
 
 use axum::{
@@ -14,6 +15,7 @@ use axum::{
 use wgfleet_proto::v1::{self, PeerSort};
 
 pub(super) use self::answer::Peer;
+pub(super) use self::describe::operations;
 use self::{
     answer::{Created, Deleted, Updated},
     request::{CreatePeer, PatchPeer},

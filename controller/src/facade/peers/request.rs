@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de::Error};
 use wgfleet_proto::v1::{self, preshared_key_choice::Choice};
 
 use super::super::{
     input::{Patch, given, required},
+    openapi::format,
     problem::Problem,
     shape::QUOTA_PERIODS,
     time::Timestamp,
@@ -18,24 +20,53 @@ use super::super::{
 const GENERATE: &str = "generate";
 
 /// A new peer.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["name"]))]
 pub(super) struct CreatePeer {
+    /// For people; need not be unique.
+    #[schemars(with = "format::Name")]
     name: Option<String>,
+    /// When absent a node is picked.
     node_id: Option<String>,
+    /// Only nodes with all of these labels are picked from; not together with `node_id`.
+    #[schemars(with = "Option<format::Labels>")]
     selector: Option<BTreeMap<String, String>>,
+    /// When absent a key pair is generated.
+    #[schemars(with = "Option<format::OptionalKey>")]
     public_key: Option<String>,
+    /// A generated one is kept, encrypted, unless this is `false`: then it is shown this once.
     keep_private_key: Option<bool>,
+    /// A key, or `generate` for a new one.
+    #[schemars(with = "Option<format::KeyOrGenerate>")]
     preshared_key: Option<String>,
+    /// When absent or empty, the next free address of each family of the node's pools.
+    #[schemars(with = "Option<format::Networks>")]
     allowed_ips: Option<Vec<String>>,
+    /// Seconds between keepalives the node sends; 0 is off.
+    #[schemars(with = "Option<format::Keepalive>")]
     persistent_keepalive: Option<u32>,
+    #[schemars(with = "Option<format::Labels>")]
     labels: Option<BTreeMap<String, String>>,
+    /// `true` when absent.
     enabled: Option<bool>,
+    /// A time to come.
+    #[schemars(with = "Option<format::Future>")]
     expires_at: Option<Timestamp>,
+    /// For the client's configuration; empty takes the node's.
+    #[schemars(with = "Option<format::Dns>")]
     dns: Option<Vec<String>>,
+    /// For the client's configuration; without it the node's.
+    #[schemars(with = "Option<format::GivenMtu>")]
     mtu: Option<u32>,
+    /// What the client routes through the tunnel; empty takes the node's.
+    #[schemars(with = "Option<format::Networks>")]
     client_allowed_ips: Option<Vec<String>>,
+    /// What it may move in a period, received and sent together.
+    #[schemars(with = "Option<format::Quota>")]
     quota_bytes: Option<u64>,
+    /// `none` when absent; only with `quota_bytes`.
+    #[schemars(with = "Option<format::Period>")]
     quota_period: Option<Period>,
 }
 
@@ -65,28 +96,52 @@ impl TryFrom<CreatePeer> for v1::CreatePeerRequest {
 }
 
 /// A patch of a peer. What can't be cleared can't be `null`.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct PatchPeer {
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "format::Name")]
     name: Option<String>,
+    /// Another one than the present one moves the peer; not together with `public_key`.
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "format::Uuid")]
     node_id: Option<String>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "format::Key")]
     public_key: Option<String>,
+    /// A key, or `generate` for a new one.
+    #[schemars(with = "Option<format::KeyOrGenerate>")]
     preshared_key: Patch<String>,
+    /// Empty takes the next free addresses of the node's pools.
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "format::Networks")]
     allowed_ips: Option<Vec<String>>,
+    /// Seconds between keepalives the node sends; 0 is off.
+    #[schemars(with = "Option<format::Keepalive>")]
     persistent_keepalive: Patch<u32>,
+    #[schemars(with = "Option<format::Labels>")]
     labels: Patch<BTreeMap<String, String>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "bool")]
     enabled: Option<bool>,
+    /// A time to come.
+    #[schemars(with = "Option<format::Future>")]
     expires_at: Patch<Timestamp>,
+    /// For the client's configuration; empty takes the node's.
+    #[schemars(with = "Option<format::Dns>")]
     dns: Patch<Vec<String>>,
+    /// 576 to 65535 bytes; 0 or `null` takes the node's.
+    #[schemars(with = "Option<format::Mtu>")]
     mtu: Patch<u32>,
+    /// What the client routes through the tunnel; empty takes the node's.
+    #[schemars(with = "Option<format::Networks>")]
     client_allowed_ips: Patch<Vec<String>>,
+    /// 0 or `null` takes the quota away; what is used stays used.
+    #[schemars(with = "Option<format::QuotaPatch>")]
     quota_bytes: Patch<u64>,
+    /// Another period begins with nothing used.
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "format::Period")]
     quota_period: Option<Period>,
 }
 

@@ -16,7 +16,7 @@ use wgfleet_proto::v1::{
 use super::ID;
 
 #[derive(Clone)]
-pub(super) struct Fake {
+pub(in crate::facade) struct Fake {
     /// What every call is refused with.
     pub(super) refusal: Option<Status>,
     /// What callers are refused with before they are let in.
@@ -27,7 +27,7 @@ pub(super) struct Fake {
 }
 
 impl Fake {
-    pub(super) fn new() -> Self {
+    pub(in crate::facade) fn new() -> Self {
         Self {
             refusal: None,
             closed: None,
@@ -57,7 +57,7 @@ impl Fake {
             .clone()
     }
 
-    pub(super) fn calls(&self) -> usize {
+    pub(in crate::facade) fn calls(&self) -> usize {
         self.asked.lock().expect("not poisoned").len()
     }
 

@@ -23,7 +23,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use self::fake::Fake;
+pub(super) use self::fake::Fake;
 use super::{Readiness, Source, router};
 
 const ID: &str = "0198f0c5-0000-7000-8000-000000000001";
@@ -58,20 +58,20 @@ fn over(fake: &Fake) -> Router {
 }
 
 /// What came back.
-struct Answered {
-    status: StatusCode,
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
     headers: HeaderMap,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 impl Answered {
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
             panic!("{error}: {}", String::from_utf8_lossy(&self.body));
         })
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .get(name)
             .map(|value| value.to_str().expect("ASCII"))
@@ -103,7 +103,7 @@ fn request(method: Method, target: &str) -> axum::http::request::Builder {
         .extension(Source([192, 0, 2, 7].into()))
 }
 
-async fn answer(fake: &Fake, request: Request<Body>) -> Answered {
+pub(super) async fn answer(fake: &Fake, request: Request<Body>) -> Answered {
     let response = over(fake).oneshot(request).await.expect("infallible");
     let (head, body) = response.into_parts();
     let body = body.collect().await.expect("a body").to_bytes().to_vec();
@@ -114,7 +114,7 @@ async fn answer(fake: &Fake, request: Request<Body>) -> Answered {
     }
 }
 
-async fn send(fake: &Fake, method: Method, target: &str) -> Answered {
+pub(super) async fn send(fake: &Fake, method: Method, target: &str) -> Answered {
     let request = request(method, target).body(Body::empty());
     answer(fake, request.expect("a request")).await
 }

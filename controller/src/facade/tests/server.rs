@@ -24,13 +24,16 @@ struct Running {
 }
 
 async fn start(tls: Option<&TlsFiles>) -> Running {
+    start_with(tls, ServerLimits::default()).await
+}
+
+async fn start_with(tls: Option<&TlsFiles>, limits: ServerLimits) -> Running {
     let bound = Listener::bind("--listen", ([127, 0, 0, 1], 0).into(), tls).await;
     let listener = bound.unwrap_or_else(|error| panic!("{error}"));
     let url = listener.url().expect("an address");
     let (scheme, address) = url.split_once("://").expect("a URL");
     assert_eq!(scheme == "https", tls.is_some());
     let stop = CancellationToken::new();
-    let limits = ServerLimits::default();
     let server = Server::new(over(&Fake::new()), limits, stop.clone());
     Running {
         address: address.to_owned(),
@@ -62,6 +65,24 @@ async fn serves_and_lets_connections_finish() {
     let within = tokio::time::timeout(Duration::from_secs(2), drained).await;
     assert!(within.is_ok(), "an idle connection holds nothing up");
     drop(idle);
+}
+
+#[tokio::test]
+async fn who_reads_the_document_stays_a_stranger() {
+    let limits = ServerLimits {
+        max_connections: 1,
+        ..ServerLimits::default()
+    };
+    let running = start_with(None, limits).await;
+    let connect = || TcpStream::connect(&running.address);
+    let mut reader = connect().await.expect("connected");
+    let request = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: a\r\n\r\n";
+    reader.write_all(request).await.expect("sent");
+    let mut answer = [0; 15];
+    reader.read_exact(&mut answer).await.expect("answered");
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    let answer = exchange(connect().await.expect("connected"), HEALTH).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "it makes room");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! `/api/v1/webhooks`.
 
 mod answer;
+mod describe;
 mod request;
 
 use axum::{
@@ -12,6 +13,8 @@ use axum::{
 };
 use wgfleet_proto::v1;
 
+pub(super) use self::answer::OUTCOMES;
+pub(super) use self::describe::operations;
 use self::{
     answer::{Created, Delivery, Webhook},
     request::{CreateWebhook, PatchWebhook},

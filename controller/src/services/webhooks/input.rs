@@ -15,6 +15,7 @@ use crate::{
     webhooks::{WebhookUrl, check_trust},
 };
 
+const MAX_CA_BYTES: usize = 64 << 10;
 const SECRET_CHARS: std::ops::RangeInclusive<usize> = 16..=256;
 
 /// What deliveries are signed with.
@@ -57,7 +58,7 @@ pub(super) fn created(request: v1::CreateWebhookRequest) -> Result<WebhookSettin
         enabled: request.enabled.unwrap_or(true),
         kinds: known_kinds("kinds", &request.kinds)?,
         node_id: node(&request.node_id)?,
-        tls_ca_pem: given(request.tls_ca_pem),
+        tls_ca_pem: ca_pem(request.tls_ca_pem)?,
     };
     checked(settings)
 }
@@ -82,7 +83,7 @@ pub(super) fn patched(
         settings.node_id = node(&id)?;
     }
     if let Some(pem) = patch.tls_ca_pem {
-        settings.tls_ca_pem = given(pem);
+        settings.tls_ca_pem = ca_pem(pem)?;
     }
     checked(settings)
 }
@@ -113,6 +114,16 @@ fn node(text: &str) -> Result<Option<NodeId>, Status> {
     }
 }
 
-fn given(text: String) -> Option<String> {
-    (!text.is_empty()).then_some(text)
+/// Looked at whatever the URL is: one that speaks TLS may come later.
+fn ca_pem(text: String) -> Result<Option<String>, Status> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if text.len() > MAX_CA_BYTES {
+        let message = format!("authorities have at most {MAX_CA_BYTES} bytes");
+        return Err(invalid("tls_ca_pem", message));
+    }
+    let any: WebhookUrl = "https://localhost/".parse().expect("a URL");
+    check_trust(&any, Some(&text)).map_err(|error| invalid("tls_ca_pem", error.to_string()))?;
+    Ok(Some(text))
 }
