@@ -119,8 +119,7 @@ pub fn event_json(event: &v1::Event) -> Vec<u8> {
 }
 
 /// An event in the middle of another answer, the same as anywhere.
-#[derive(JsonSchema)]
-pub(super) struct PastEvent(#[schemars(with = "Told<'static>")] v1::Event);
+pub(super) struct PastEvent(v1::Event);
 
 impl From<v1::Event> for PastEvent {
     fn from(event: v1::Event) -> Self {

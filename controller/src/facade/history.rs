@@ -10,7 +10,7 @@ use wgfleet_proto::v1;
 use super::{
     Answer, Facade,
     caller::Caller,
-    events::PastEvent,
+    events::{PastEvent, Told},
     input::{Id, OfNode, OfPeer},
     nodes::STATUSES,
     openapi::format,
@@ -279,7 +279,8 @@ struct Overview {
     top_talkers: Vec<Talker>,
     /// Nodes that are not as they should be, a hundred at most.
     troubled_nodes: Vec<TroubledNode>,
-    /// The last twenty that the caller may see, the newest first.
+    /// What happened last, the newest first; twenty at most.
+    #[schemars(with = "Vec<Told<'static>>")]
     recent_events: Vec<PastEvent>,
 }
 
