@@ -141,3 +141,21 @@ root_test! {
         root.shell("for n in $(seq 100); do curl -sf http://127.0.0.1:10086/readyz && exit; sleep 0.1; done; exit 1");
     }
 }
+
+root_test! {
+    fn in_either_order_the_agent_becomes_the_node_local(root) {
+        for order in [["agent", "controller"], ["controller", "agent"]] {
+            for package in order {
+                root.shell(&format!("dpkg -i /tmp/wgfleet-{package}_*.deb"));
+            }
+            let nodes = root.shell(
+                "until curl -sf -o /dev/null http://127.0.0.1:10086/readyz; do sleep 0.1; done
+                token=$(cat /var/lib/wgfleet-controller/admin-token)
+                curl -sS -H \"Authorization: Bearer $token\" http://127.0.0.1:10086/api/v1/nodes |
+                  jq -c '.items[] | [.name, .agent_url]'",
+            );
+            assert_eq!(nodes, "[\"local\",\"unix:///run/wgfleet/agent.sock\"]\n", "{order:?}");
+            root.shell("dpkg -P wgfleet-agent wgfleet-controller");
+        }
+    }
+}
