@@ -42,7 +42,11 @@ done
 root_test! {
     fn what_is_installed_belongs_to_whom_it_should(root) {
         root.shell(INSTALL);
-        let programs = ["/usr/bin/wgfleet-agent", "/usr/bin/wgfleet-controller"];
+        let programs = [
+            "/usr/bin/wgfleet-agent",
+            "/usr/bin/wgfleet-controller",
+            "/usr/bin/wgfleet",
+        ];
         for program in programs {
             let (owner, mode, _) = look(&root, program);
             assert_eq!((owner.as_str(), mode), ("root:root", 0o755), "{program}");
@@ -67,9 +71,15 @@ root_test! {
         let timer = root.try_shell("systemctl is-enabled wgfleet-controller-backup.timer");
         assert!(!timer.status.success(), "backups wait until somebody wants them");
         root.shell("systemctl is-active wgfleet-controller.service");
-        for page in ["wgfleet-agent", "wgfleet-controller", "wgfleet-controller-backup"] {
-            let page = root.path(&format!("/usr/share/man/man8/{page}.8.gz"));
-            assert!(page.is_file(), "{page:?}");
+        for file in [
+            "man/man8/wgfleet-agent.8.gz",
+            "man/man8/wgfleet-controller.8.gz",
+            "man/man8/wgfleet-controller-backup.8.gz",
+            "man/man1/wgfleet.1.gz",
+            "man/man1/wgfleet-peer-add.1.gz",
+            "bash-completion/completions/wgfleet",
+        ] {
+            assert!(root.path(&format!("/usr/share/{file}")).is_file(), "{file}");
         }
     }
 }
