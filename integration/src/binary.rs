@@ -6,20 +6,13 @@ use std::{
     time::SystemTime,
 };
 
-/// What each is made of.
+/// What each is made of. (Not its manifest: what packages are made of stands there too, and cargo builds
+/// nothing anew for that.)
 const SOURCES: [(&str, &[&str]); 4] = [
-    (
-        "wgfleet-agent",
-        &["agent/src", "wire-contract/src", "agent/Cargo.toml"],
-    ),
+    ("wgfleet-agent", &["agent/src", "wire-contract/src"]),
     (
         "wgfleet-controller",
-        &[
-            "controller/src",
-            "proto",
-            "wire-contract/src",
-            "controller/Cargo.toml",
-        ],
+        &["controller/src", "proto", "wire-contract/src"],
     ),
     (
         "wgfleet-man",
@@ -33,7 +26,6 @@ const SOURCES: [(&str, &[&str]); 4] = [
             "controller/src/agent_client",
             "controller/src/domain",
             "wire-contract/src",
-            "controller/Cargo.toml",
         ],
     ),
 ];

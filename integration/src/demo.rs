@@ -35,10 +35,10 @@ impl Demo {
     #[track_caller]
     pub fn start(variables: &[(&str, &str)]) -> Self {
         let temporary = TempDir::with_prefix("demo-").expect("a temporary directory");
-        let agent = binary::path("wgfleet-agent");
-        // Beside it; this makes sure that it is there and not stale.
-        let controller = binary::path("wgfleet-controller");
-        assert_eq!(agent.parent(), controller.parent());
+        // All beside one another, and none of them stale.
+        let programs = ["wgfleet-agent", "wgfleet-controller", "wgfleet"].map(binary::path);
+        let binaries = programs[0].parent().expect("a directory");
+        assert!(programs.iter().all(|program| program.starts_with(binaries)));
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/demo");
         let mut process = Process::default();
         // A process keeps its standard error; the demo speaks to standard output.
@@ -46,7 +46,7 @@ impl Demo {
             Command::new("bash")
                 .args(["-c", "exec \"$0\" >&2"])
                 .arg(script)
-                .env("DEMO_BINARIES", agent.parent().expect("a directory"))
+                .env("DEMO_BINARIES", binaries)
                 .env("TMPDIR", temporary.path())
                 .envs(variables.iter().copied()),
         );
@@ -73,7 +73,7 @@ impl Demo {
         found.into_iter().next().expect("one")
     }
 
-    /// The lines it suggests with `curl`, and those with `wgfleet`, where that is built.
+    /// The lines it suggests with `curl`, and those with `wgfleet`.
     #[must_use]
     pub fn suggested(&self) -> [String; 2] {
         let said = self.said();

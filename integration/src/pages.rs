@@ -35,6 +35,7 @@ pub fn all() -> Vec<Page> {
     let names = docs.map(|entry| entry.expect("an entry").file_name());
     let mut paths: Vec<_> = names
         .map(|name| format!("docs/{}", name.to_str().expect("our names are UTF-8")))
+        .filter(|path| path.ends_with(".md"))
         .collect();
     paths.sort();
     paths.push("README.md".to_owned());

@@ -42,7 +42,10 @@ fn everything_it_suggests_works_and_nothing_is_left() {
         assert_eq!(node["status"], "online", "{node}");
     }
     assert_eq!(answers[4]["total"], 1, "the peer just added: {answers:?}");
-    assert!(!shell(&wgfleet).is_empty() || wgfleet.is_empty());
+    let shown = shell(&wgfleet);
+    for name in ["node-1", "node-3", "my-laptop"] {
+        assert!(shown.contains(name), "{name}: {shown}");
+    }
 
     eventually(
         SOON,

@@ -68,7 +68,7 @@ root_test! {
     WithWireGuard fn getting_started_ends_with_a_tunnel(root) {
         let page = pages::page("docs/getting-started.md");
         let said = root.shell(&format!("cd /tmp\n{}", page.script("false")));
-        assert!(said.contains("\"state\": \"applied\""), "{said}");
+        assert!(said.contains("added laptop on local with 10.8.0.2/32: applied"), "{said}");
 
         let log = root.log("wgfleet-agent");
         assert!(!log.contains("WARN"), "{log}");

@@ -8,7 +8,15 @@ use wgfleet_integration::{
 };
 
 /// How a block may be marked.
-const INFOS: [&str; 6] = ["sh", "sh no-run", "sh on node", "json", "text", ""];
+const INFOS: [&str; 7] = [
+    "sh",
+    "sh no-run",
+    "sh on node",
+    "console",
+    "json",
+    "text",
+    "",
+];
 
 /// Programs, and commands of theirs that have flags of their own.
 const PROGRAMS: [(&str, &[&str]); 4] = [
@@ -36,6 +44,41 @@ fn flags(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// What begins a command that is one of ours, and its flags.
+fn flags_of(command: &str) -> Option<(String, BTreeSet<String>)> {
+    let begins = |name: &str| command.starts_with(&format!("{name} "));
+    if begins("wgfleet") {
+        // Its commands, and what they are about: `--help` behind them tells of the command.
+        let words = command.split(' ').skip(1);
+        let words: Vec<_> = words.take_while(|word| !word.starts_with('-')).collect();
+        let known = flags(&help("wgfleet", &words));
+        return Some((format!("wgfleet {}", words.join(" ")), known));
+    }
+    let (name, arguments) = PROGRAMS.iter().find(|(name, _)| begins(name))?;
+    Some(((*name).to_owned(), flags(&help(name, arguments))))
+}
+
+/// Flags of all commands of `wgfleet`.
+fn flags_of_command_line() -> BTreeSet<String> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let written = Command::new(binary::path("wgfleet"))
+        .arg("man")
+        .arg(directory.path())
+        .status();
+    assert!(written.expect("it runs").success());
+    let pages = fs::read_dir(directory.path()).expect("a directory");
+    let texts = pages.map(|page| fs::read_to_string(page.expect("a page").path()).expect("text"));
+    // As they are written for troff: `\fB\-\-flag\fR`.
+    let plain = |text: String| {
+        ["\\fB", "\\fI", "\\fR"]
+            .iter()
+            .fold(text.replace("\\-", "-"), |text, font| {
+                text.replace(font, " ")
+            })
+    };
+    texts.flat_map(|text| flags(&plain(text))).collect()
+}
+
 /// The commands of a block, one a line, continuations joined.
 fn commands(text: &str) -> Vec<String> {
     let joined = text.replace("\\\n", " ");
@@ -57,15 +100,8 @@ fn judge(page: &Page) -> Vec<String> {
             continue;
         }
         for command in commands(&block.text) {
-            let program = PROGRAMS
-                .iter()
-                .find(|(name, _)| command.starts_with(&format!("{name} ")));
-            if let Some((name, arguments)) = program {
-                let known = flags(&help(name, arguments));
-                let wrong = flags(&command)
-                    .difference(&known)
-                    .cloned()
-                    .collect::<Vec<_>>();
+            if let Some((name, known)) = flags_of(&command) {
+                let wrong: Vec<_> = flags(&command).difference(&known).cloned().collect();
                 found.extend(
                     wrong
                         .iter()
@@ -118,6 +154,7 @@ fn nonsense_is_found() {
     for text in [
         "```sh no-run\nsudo wgfleet-agent \\\n  --nonsense 1\n```\n",
         "```sh\nwgfleet-controller backup --listen x FILE\n```\n",
+        "```sh\nwgfleet peer add laptop --nonsense\n```\n",
         "```sh\nmake nonsense\n```\n",
         "```sh no-run\npackaging/nonsense\n```\n",
         "```shell\ntrue\n```\n",
@@ -131,15 +168,12 @@ fn nonsense_is_found() {
 
 #[test]
 fn flags_in_sentences_are_flags_of_ours() {
-    let mut known: BTreeSet<String> = BTreeSet::new();
+    let mut known = flags_of_command_line();
     for (program, command) in PROGRAMS {
         known.extend(flags(&help(program, command)));
     }
     let mut checked = 0;
     for page in pages::all() {
-        if page.path == "docs/cli.md" {
-            continue;
-        }
         let prose = page.prose();
         // Between backticks, and beginning with the flag: what stands there is ours.
         for quoted in prose

@@ -13,7 +13,7 @@ use wgfleet_integration::{
 #[track_caller]
 fn run(lines: &str) -> String {
     let directory = tempfile::tempdir().expect("a directory");
-    let programs = ["wgfleet-agent", "wgfleet-controller"].map(binary::path);
+    let programs = ["wgfleet-agent", "wgfleet-controller", "wgfleet"].map(binary::path);
     let programs = programs[0].parent().expect("a directory");
     let path = env::var("PATH").expect("a path");
     let log = directory.path().join("output");
@@ -58,9 +58,10 @@ host_test! {
 
 #[test]
 fn every_page_with_commands_is_run_by_a_test() {
-    // The others by `lab_docs`.
+    // The others by `lab_docs`, and the program in controller.md by `docs_script`.
     let run_somewhere = [
         "README.md",
+        "docs/controller.md",
         "docs/deploying.md",
         "docs/getting-started.md",
         "docs/operating.md",

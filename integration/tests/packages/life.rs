@@ -42,7 +42,11 @@ done
 root_test! {
     fn what_is_installed_belongs_to_whom_it_should(root) {
         root.shell(INSTALL);
-        let programs = ["/usr/bin/wgfleet-agent", "/usr/bin/wgfleet-controller"];
+        let programs = [
+            "/usr/bin/wgfleet-agent",
+            "/usr/bin/wgfleet-controller",
+            "/usr/bin/wgfleet",
+        ];
         for program in programs {
             let (owner, mode, _) = look(&root, program);
             assert_eq!((owner.as_str(), mode), ("root:root", 0o755), "{program}");
@@ -67,9 +71,15 @@ root_test! {
         let timer = root.try_shell("systemctl is-enabled wgfleet-controller-backup.timer");
         assert!(!timer.status.success(), "backups wait until somebody wants them");
         root.shell("systemctl is-active wgfleet-controller.service");
-        for page in ["wgfleet-agent", "wgfleet-controller", "wgfleet-controller-backup"] {
-            let page = root.path(&format!("/usr/share/man/man8/{page}.8.gz"));
-            assert!(page.is_file(), "{page:?}");
+        for file in [
+            "man/man8/wgfleet-agent.8.gz",
+            "man/man8/wgfleet-controller.8.gz",
+            "man/man8/wgfleet-controller-backup.8.gz",
+            "man/man1/wgfleet.1.gz",
+            "man/man1/wgfleet-peer-add.1.gz",
+            "bash-completion/completions/wgfleet",
+        ] {
+            assert!(root.path(&format!("/usr/share/{file}")).is_file(), "{file}");
         }
     }
 }
@@ -139,5 +149,23 @@ root_test! {
         assert!(!root.path("/etc/wgfleet/master.key").exists());
         root.shell("mv /root/master.key /etc/wgfleet/ && systemctl restart wgfleet-controller");
         root.shell("for n in $(seq 100); do curl -sf http://127.0.0.1:10086/readyz && exit; sleep 0.1; done; exit 1");
+    }
+}
+
+root_test! {
+    fn in_either_order_the_agent_becomes_the_node_local(root) {
+        for order in [["agent", "controller"], ["controller", "agent"]] {
+            for package in order {
+                root.shell(&format!("dpkg -i /tmp/wgfleet-{package}_*.deb"));
+            }
+            let nodes = root.shell(
+                "until curl -sf -o /dev/null http://127.0.0.1:10086/readyz; do sleep 0.1; done
+                token=$(cat /var/lib/wgfleet-controller/admin-token)
+                curl -sS -H \"Authorization: Bearer $token\" http://127.0.0.1:10086/api/v1/nodes |
+                  jq -c '.items[] | [.name, .agent_url]'",
+            );
+            assert_eq!(nodes, "[\"local\",\"unix:///run/wgfleet/agent.sock\"]\n", "{order:?}");
+            root.shell("dpkg -P wgfleet-agent wgfleet-controller");
+        }
     }
 }

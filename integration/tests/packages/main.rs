@@ -3,6 +3,7 @@
 
 mod containers;
 mod contents;
+mod credentials;
 mod life;
 mod monitoring;
 mod units;
