@@ -47,7 +47,13 @@ pub fn make() {
 #[must_use]
 #[track_caller]
 pub fn package(name: &str) -> PathBuf {
-    let programs = ["wgfleet-agent", "wgfleet-controller", "wgfleet-man"].map(binary::path);
+    let programs = [
+        "wgfleet-agent",
+        "wgfleet-controller",
+        "wgfleet",
+        "wgfleet-man",
+    ]
+    .map(binary::path);
     let profile_directory = programs[0].parent().expect("target/<profile>");
     let output = profile_directory.join("packages");
     fs::create_dir_all(&output).expect("a directory");

@@ -8,7 +8,15 @@ use wgfleet_integration::{
 };
 
 /// How a block may be marked.
-const INFOS: [&str; 6] = ["sh", "sh no-run", "sh on node", "json", "text", ""];
+const INFOS: [&str; 7] = [
+    "sh",
+    "sh no-run",
+    "sh on node",
+    "console",
+    "json",
+    "text",
+    "",
+];
 
 /// Programs, and commands of theirs that have flags of their own.
 const PROGRAMS: [(&str, &[&str]); 4] = [
