@@ -36,6 +36,8 @@ pub fn all() -> Vec<Page> {
     let names = docs.map(|entry| entry.expect("an entry").file_name());
     let mut paths: Vec<_> = names
         .map(|name| format!("docs/{}", name.to_str().expect("our names are UTF-8")))
+        // Beside pages, what they speak of.
+        .filter(|path| path.ends_with(".md"))
         .collect();
     paths.sort();
     paths.push("README.md".to_owned());
