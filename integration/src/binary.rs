@@ -16,7 +16,12 @@ const SOURCES: [(&str, &[&str]); 4] = [
     ),
     (
         "wgfleet-man",
-        &["packaging/src", "agent/src/config", "controller/src/config"],
+        &[
+            "packaging/src",
+            "agent/src/config",
+            "controller/src/cli",
+            "controller/src/config",
+        ],
     ),
     (
         "wgfleet",

@@ -1,7 +1,8 @@
 //! README and `docs/`, as a reader has them: their links, and the shell commands in their blocks.
 //!
 //! A command stands in a fenced block: `sh` is run by a test, `sh on node` on the second of two hosts,
-//! and `sh no-run` is for what no test can do; that it is not nonsense is checked all the same.
+//! and `sh no-run` is for what no test can do; that it is not nonsense is checked all the same. `console`
+//! has commands of `wgfleet` with what they answer, which `tests/cli` runs and compares.
 
 use std::{fs, path::Path};
 
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Page> {
     let names = docs.map(|entry| entry.expect("an entry").file_name());
     let mut paths: Vec<_> = names
         .map(|name| format!("docs/{}", name.to_str().expect("our names are UTF-8")))
+        // Beside pages, what they speak of.
         .filter(|path| path.ends_with(".md"))
         .collect();
     paths.sort();

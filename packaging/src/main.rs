@@ -7,6 +7,8 @@ use std::{env, fs, io, path::Path, process::ExitCode};
 use clap::Command;
 use clap_mangen::Man;
 
+/// Of what anybody may use.
+const COMMANDS: &str = "1";
 /// Of daemons and what belongs to them.
 const SYSTEM_ADMINISTRATION: &str = "8";
 const MANUAL: &str = "wgfleet";
@@ -30,15 +32,30 @@ fn write_all(directory: &Path) -> io::Result<()> {
     let mut pages = vec![(SYSTEM_ADMINISTRATION, wgfleet_agent::config::command())];
     let of_controller = wgfleet_controller::config::commands().into_iter();
     pages.extend(of_controller.map(|command| (SYSTEM_ADMINISTRATION, command)));
+    let mut of_people = Vec::new();
+    let mut wgfleet = wgfleet_controller::cli::command();
+    // Whole names and flags of all commands are handed down.
+    wgfleet.build();
+    with_subcommands(&wgfleet, &mut of_people);
+    pages.extend(of_people.into_iter().map(|command| (COMMANDS, command)));
     for (section, command) in pages {
         write(directory, section, command)?;
     }
     Ok(())
 }
 
+/// Each command of a command after it.
+fn with_subcommands(command: &Command, all: &mut Vec<Command>) {
+    all.push(command.clone());
+    for inner in command.get_subcommands() {
+        with_subcommands(inner, all);
+    }
+}
+
 /// A command of a command, `a b`, has the page `a-b`.
 fn write(directory: &Path, section: &str, command: Command) -> io::Result<()> {
-    let title = command.get_name().replace(' ', "-");
+    let name = command.get_display_name().unwrap_or(command.get_name());
+    let title = name.replace(' ', "-");
     let source = format!("{MANUAL} {}", env!("CARGO_PKG_VERSION"));
     let page = Man::new(command)
         .title(title.to_uppercase())

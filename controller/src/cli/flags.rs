@@ -119,14 +119,6 @@ pub(super) enum Command {
         /// The shell
         shell: Shell,
     },
-
-    /// Write the manual pages into a directory
-    #[command(hide = true)]
-    Man {
-        /// Where they go
-        #[arg(value_name = "DIR")]
-        directory: PathBuf,
-    },
 }
 
 /// All commands and flags, for whoever makes manual pages or completions of them.

@@ -12,13 +12,13 @@
 mod audit;
 mod backup;
 mod client;
+mod completions;
 mod confirm;
 mod credentials;
 mod events;
 mod failure;
 mod find;
 mod flags;
-mod generated;
 mod login;
 mod node;
 mod output;
@@ -82,8 +82,7 @@ fn start(cli: Cli) -> Result<(), Failure> {
 async fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { options, command } = cli;
     match command {
-        Command::Completions { shell } => return generated::completions(shell),
-        Command::Man { directory } => return generated::man_pages(&directory),
+        Command::Completions { shell } => return completions::print(shell),
         Command::Login { controller } => return login::login(options, controller).await,
         Command::Logout => return login::logout(&options),
         _ => {}
@@ -97,9 +96,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Token { command } => token::run(&session, command).await,
         Command::Audit(flags) => audit::run(&session, flags).await,
         Command::Backup(flags) => backup::run(&session, flags).await,
-        Command::Completions { .. }
-        | Command::Man { .. }
-        | Command::Login { .. }
-        | Command::Logout => unreachable!("they need no session"),
+        Command::Completions { .. } | Command::Login { .. } | Command::Logout => {
+            unreachable!("they need no session")
+        }
     }
 }

@@ -54,3 +54,55 @@ impl fmt::Display for ControllerUrl {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ControllerUrl;
+
+    #[test]
+    fn paths_are_below_the_api() {
+        for (text, shown, target) in [
+            (
+                "http://127.0.0.1:10086",
+                "http://127.0.0.1:10086",
+                "/api/v1/nodes",
+            ),
+            (
+                "https://Example.com/api/v1/",
+                "https://example.com",
+                "/api/v1/nodes",
+            ),
+            (
+                "https://example.com/wg/",
+                "https://example.com/wg",
+                "/wg/api/v1/nodes",
+            ),
+            (
+                "unix:///run/wgfleet.sock",
+                "unix:///run/wgfleet.sock",
+                "/api/v1/nodes",
+            ),
+        ] {
+            let url: ControllerUrl = text.parse().expect(text);
+            assert_eq!(
+                (url.to_string().as_str(), url.target("/nodes").as_str()),
+                (shown, target)
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_of_a_controller() {
+        for text in [
+            "",
+            "example.com",
+            "ftp://a",
+            "https://u:p@a",
+            "https://a?b",
+            "https://a:0",
+        ] {
+            let error = text.parse::<ControllerUrl>().expect_err(text);
+            assert!(!error.contains("agent"), "{error}");
+        }
+    }
+}

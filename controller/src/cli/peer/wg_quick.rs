@@ -113,17 +113,13 @@ impl Reader {
 
     fn open(&mut self, number: usize, line: &str) {
         self.close();
-        let header = line
-            .split('#')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
+        let (header, comment) = line.split_once('#').unwrap_or((line, ""));
+        let header = header.trim().to_ascii_lowercase();
         let above = std::mem::take(&mut self.comments);
         self.section = match header.as_str() {
             "[peer]" => Section::Peer(Peer {
                 line: number,
-                comments: [above, Vec::new(), Vec::new()],
+                comments: [above, Vec::new(), vec![comment.to_owned()]],
                 ..Peer::default()
             }),
             "[interface]" => Section::Interface,
@@ -288,7 +284,13 @@ fn marked(comment: &str) -> Option<String> {
     let bare = comment.trim_start_matches('#').trim();
     let lower = bare.to_ascii_lowercase();
     let mark = MARKS.iter().find(|mark| lower.starts_with(**mark))?;
-    let name = bare[mark.len()..].trim_end_matches('#').trim();
+    let name = bare[mark.len()..].trim();
+    // pivpn closes its marks as it opens them.
+    let name = if *mark == "begin " {
+        name.trim_end_matches('#').trim()
+    } else {
+        name
+    };
     // wg-easy adds the id of the client.
     let name = match name.rsplit_once(" (") {
         Some((name, id)) if *mark == "client:" && id.len() == 37 => name,
@@ -342,4 +344,77 @@ pub(super) fn write(peers: &[Map<String, Value>]) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value, json};
+
+    use super::{read, write};
+
+    fn key(number: u8) -> String {
+        wire_contract::PublicKey::from_bytes([number; 32]).to_string()
+    }
+
+    fn name_of(text: &str) -> String {
+        let read = read(text).expect("a configuration");
+        read.entries[0].name().to_owned()
+    }
+
+    #[test]
+    fn names_stand_in_many_places() {
+        let key = key(7);
+        let settings = format!("PublicKey = {key}\nAllowedIPs = 10.0.0.1\n");
+        for (text, name) in [
+            (format!("# Name = C#\n[Peer]\n{settings}"), "C#"),
+            (format!("# a\n# b\n[Peer]\n{settings}"), "b"),
+            (format!("# above\n[Peer]\n# within\n{settings}"), "within"),
+            (format!("[Peer] # beside\n{settings}"), "beside"),
+            (format!("### begin a b ###\n[Peer]\n{settings}"), "a b"),
+            (format!("### Client laptop\n[Peer]\n{settings}"), "laptop"),
+            (
+                format!("# BEGIN_PEER laptop\n[Peer]\n{settings}# END_PEER laptop\n"),
+                "laptop",
+            ),
+            (
+                format!("[Peer]\n# friendly_name=laptop\n{settings}"),
+                "laptop",
+            ),
+            (
+                format!("# far above\n\n[Peer]\n#AllowedIPs = 10.0.0.2\n{settings}"),
+                "peer BwcHBwcH",
+            ),
+        ] {
+            assert_eq!(name_of(&text), name, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "(?s).{0,200}", lines in prop::collection::vec(
+            "(#|\\[Peer\\]|PublicKey =|AllowedIPs = 10.0.0.1|name:|begin |é|=|\n){0,6}", 0..10,
+        )) {
+            let _ = read(&text);
+            let _ = read(&lines.join("\n"));
+        }
+
+        #[test]
+        fn what_is_written_reads_back(
+            names in prop::collection::vec("[^\\p{C}\\p{Z}]([^\\p{C}\u{2028}\u{2029}]{0,30}[^\\p{C}\\p{Z}])?", 1..5),
+            keepalive in 0..=u16::MAX,
+        ) {
+            let peers: Vec<Map<String, Value>> = names.iter().zip(1..).map(|(name, number)| {
+                let peer = json!({
+                    "name": name, "public_key": key(number), "preshared_key": key(number + 100),
+                    "allowed_ips": ["10.0.0.1/32", "fd00::/64"], "persistent_keepalive": keepalive,
+                });
+                peer.as_object().cloned().expect("an object")
+            }).collect();
+            let text = write(&peers);
+            let read = read(&text).expect("what was written");
+            let read: Vec<_> = read.entries.into_iter().map(|entry| entry.fields).collect();
+            prop_assert_eq!(read, peers, "{}", text);
+        }
+    }
 }
