@@ -71,15 +71,22 @@ impl Process {
         within: Duration,
         find: impl Fn(&str) -> Option<T>,
     ) -> T {
+        let mut ended = None;
         let found = poll(within, || {
+            // What it said last may come to us after its end: the log is whole when its reader is done.
+            let is_whole = self
+                .reader
+                .as_ref()
+                .is_none_or(thread::JoinHandle::is_finished);
             if let Some(found) = self.log()[self.earlier..].lines().find_map(&find) {
                 return Some(Ok(found));
             }
+            if let Some(status) = ended.filter(|_| is_whole) {
+                return Some(Err(status));
+            }
             let child = self.running.as_mut().expect("just started");
-            child
-                .try_wait()
-                .expect("a child can be waited for")
-                .map(Err)
+            ended = child.try_wait().expect("a child can be waited for");
+            None
         });
         match found {
             Some(Ok(found)) => found,
