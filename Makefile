@@ -10,9 +10,13 @@ SCRIPTS := .ci/run agent/fuzz/run benches/run packaging/demo packaging/demo-host
 TEST := if cargo nextest --version >/dev/null 2>&1; then \
           cargo nextest run --workspace && cargo test --workspace --doc; \
         else cargo test --workspace; fi
+# The same, of the tests that run on a WireGuard kernel.
+KERNEL_TEST := if cargo nextest --version >/dev/null 2>&1; then \
+                 cargo nextest run --workspace -E 'binary(/^lab_/)'; \
+               else cargo test --workspace --test 'lab_*'; fi
 ROUNDS ?= 5
 
-.PHONY: help demo packages test test-long fuzz lint bench prepare
+.PHONY: help demo packages test test-kernel test-long fuzz lint bench prepare
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -31,12 +35,16 @@ test: prepare ## build everything, run every test
 	cargo build --workspace --bins
 	$(TEST)
 
+test-kernel: prepare ## the tests that run on a WireGuard kernel alone, such as on another WG_LAB_KERNEL
+	cargo build --workspace --bins
+	$(KERNEL_TEST)
+
 test-long: prepare ## the same with many more generated cases and kills, then the kernel's tests ROUNDS times, then fuzzing
 	cargo build --workspace --bins
 	export NEXTEST_PROFILE=long PROPTEST_CASES=20000 WGFLEET_ROUNDS=1000; $(TEST)
 	for round in $$(seq $(ROUNDS)); do \
 	  echo "kernel tests, round $$round of $(ROUNDS)"; \
-	  cargo test --workspace --test 'lab_*'; \
+	  $(KERNEL_TEST); \
 	done
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_SANITIZER=address agent/fuzz/run
 
