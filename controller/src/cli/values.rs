@@ -50,8 +50,27 @@ pub(super) fn filters(labels: &[Label]) -> Vec<String> {
     labels.iter().map(ToString::to_string).collect()
 }
 
+/// Has a change of `object` set and take away labels, where any are named: a change replaces them all.
+pub(super) fn relabel(
+    patch: &mut Map<String, Value>,
+    object: &Value,
+    set: &[Label],
+    removed: &[String],
+) {
+    if set.is_empty() && removed.is_empty() {
+        return;
+    }
+    let is_cleared = patch.get("labels") == Some(&Value::Null);
+    let present = if is_cleared {
+        &Value::Null
+    } else {
+        &object["labels"]
+    };
+    patch.insert("labels".into(), relabelled(present, set, removed));
+}
+
 /// `present` with some labels set and some taken away.
-pub(super) fn relabelled(present: &Value, set: &[Label], removed: &[String]) -> Value {
+fn relabelled(present: &Value, set: &[Label], removed: &[String]) -> Value {
     let mut labels: Map<String, Value> = present.as_object().cloned().unwrap_or_default();
     labels.retain(|key, _| !removed.contains(key));
     for Label { key, value } in set {

@@ -16,7 +16,7 @@ use crate::cli::{
     output::{Column, note},
     secret,
     session::Session,
-    values::{Label, object, relabelled},
+    values::{Label, object, relabel},
 };
 
 const ROTATED: &[Column] = &[
@@ -276,18 +276,12 @@ pub(super) async fn edit(session: &Session, flags: EditFlags) -> Result<(), Fail
         ));
     }
     let node = find::node(client, &flags.node).await?;
-    let labels = &flags.settings.labels;
-    if !labels.is_empty() || !flags.removed_labels.is_empty() {
-        let present = if patch.get("labels") == Some(&Value::Null) {
-            &Value::Null
-        } else {
-            &node["labels"]
-        };
-        patch.insert(
-            "labels".into(),
-            relabelled(present, labels, &flags.removed_labels),
-        );
-    }
+    relabel(
+        &mut patch,
+        &node,
+        &flags.settings.labels,
+        &flags.removed_labels,
+    );
     let path = format!("/nodes/{}", text(&node, "id"));
     let call = Call::patch(path, &patch.into(), &text(&node, "etag"));
     let node = client.json(call).await?;

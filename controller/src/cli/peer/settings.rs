@@ -13,7 +13,7 @@ use crate::cli::{
     output::{Column, note, sync, text as listed},
     secret,
     session::Session,
-    values::{Bytes, Label, Time, object, relabelled},
+    values::{Bytes, Label, Time, object, relabel},
 };
 
 /// What peers have.
@@ -227,18 +227,12 @@ pub(super) async fn edit(session: &Session, flags: EditFlags) -> Result<(), Fail
         ));
     }
     let peer = find::peer(client, &flags.peer).await?;
-    let labels = &flags.settings.labels;
-    if !labels.is_empty() || !flags.removed_labels.is_empty() {
-        let present = if patch.get("labels") == Some(&Value::Null) {
-            &Value::Null
-        } else {
-            &peer["labels"]
-        };
-        patch.insert(
-            "labels".into(),
-            relabelled(present, labels, &flags.removed_labels),
-        );
-    }
+    relabel(
+        &mut patch,
+        &peer,
+        &flags.settings.labels,
+        &flags.removed_labels,
+    );
     let path = format!("/peers/{}", text(&peer, "id"));
     let call = Call::patch(path, &patch.into(), &text(&peer, "etag"));
     let peer = client.json(call).await?;
