@@ -143,11 +143,11 @@ root_test! {
     fn a_store_without_its_key_gets_no_other_key(root) {
         root.shell(INSTALL);
         root.shell("systemctl stop wgfleet-controller");
-        root.shell("mv /etc/wgfleet/master.key /root/");
+        root.shell("mv /etc/wgfleet/master.key /mnt/");
         let said = root.shell("dpkg -i /tmp/wgfleet-controller_*.deb");
         assert!(said.contains("its master key /etc/wgfleet/master.key is not"), "{said}");
         assert!(!root.path("/etc/wgfleet/master.key").exists());
-        root.shell("mv /root/master.key /etc/wgfleet/ && systemctl restart wgfleet-controller");
+        root.shell("mv /mnt/master.key /etc/wgfleet/ && systemctl restart wgfleet-controller");
         root.shell("for n in $(seq 100); do curl -sf http://127.0.0.1:10086/readyz && exit; sleep 0.1; done; exit 1");
     }
 }

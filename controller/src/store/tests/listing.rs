@@ -362,6 +362,15 @@ async fn a_list_is_never_behind_the_store() {
         quotas::set(tx, id, None)
     })
     .await;
+    let unused = Quota::new(9, QuotaPeriod::Week, NOW_S);
+    let given = store.write(move |tx| quotas::set(tx, id, Some(&unused)));
+    given.await.expect("a quota that holds nobody");
+    // Not how it is written today: by a change of the row instead of another one.
+    shows(store, first, "held later", move |tx| {
+        tx.execute("UPDATE peer_quotas SET held = 1 WHERE peer_id = ?1", [id])?;
+        Ok(())
+    })
+    .await;
     shows(store, first, "applied", move |tx| {
         let row = peers::get(tx, id)?;
         let all = tx.execute(
