@@ -4,6 +4,7 @@
 //! everything that touches the network, it is for tests that have a `/run` of their own.
 
 use std::{
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -58,9 +59,16 @@ impl WireguardGo {
         let mut command = Command::new("wireguard-go");
         command.args(["--foreground", &self.name]);
         self.process.spawn(command.env("LOG_LEVEL", "error"));
+        // Not by asking `wg`: it removes a socket that refuses it, as one left by a kill does, and
+        // so takes from the daemon what that is about to remove or has just made.
+        let socket = self.socket();
         eventually(TO_LISTEN, "wireguard-go listens", || {
-            assert!(self.process.is_running(), "wireguard-go ended");
-            wg::is_wireguard(&self.name).then_some(())
+            assert!(
+                self.process.is_running(),
+                "wireguard-go ended:\n{}",
+                self.process.log()
+            );
+            UnixStream::connect(&socket).is_ok().then_some(())
         });
         wg::set_fresh_key(&self.name);
         wg::ip(&["link", "set", &self.name, "up"]);
