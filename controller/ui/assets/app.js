@@ -4,9 +4,10 @@
  *   <tr id="node-7" data-live="node:7" hx-get="/nodes/7/row" hx-trigger="live" hx-swap="morph:outerHTML">
  *   data-live        topics it shows, as /live tells them (see pages/live.rs)
  *   data-live-every  seconds after which it is asked for in any case
+ *   data-live-least  seconds between two such requests at least; 1 when it is left out
  *   data-live-many   on an element around many live ones, with an hx-get of all of them: asked for once
  *                    when more than a dozen inside are due together
- *   An element is asked for at most once a second, and the page makes at most eight such requests a
+ *   The page makes at most eight such requests a
  *   second, however much happens. A hidden tab asks for nothing and holds no stream; when it is shown
  *   again, everything live is asked for once. An element that is no more (404) is taken away.
  *
@@ -69,6 +70,8 @@
     htmx.trigger(element, "live");
   };
 
+  const least = (element) => Number(element.dataset.liveLeast || 1) * SECOND;
+
   const isConcerned = (element) =>
     topics.has("all") || element.dataset.live.split(" ").some((topic) => topics.has(topic));
 
@@ -106,7 +109,7 @@
       if (!element.isConnected) { due.delete(element); continue; }
       if (left === 0) break;
       const isBusy = element.classList.contains("htmx-request") || element.querySelector("dialog[open]");
-      if (isBusy || now - (asked.get(element) || 0) < SECOND) continue;
+      if (isBusy || now - (asked.get(element) || 0) < least(element)) continue;
       ask(element);
       left -= 1;
     }
@@ -235,18 +238,30 @@
   };
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const plots = [];
+  const two = (number) => String(number).padStart(2, "0");
+  const day = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const clock = (date) => `${two(date.getHours())}:${two(date.getMinutes())}`;
+  const times = (_, ticks) => ticks.map((at) => {
+    const date = new Date(at * SECOND);
+    return clock(date) === "00:00" ? day(date).slice(5) : clock(date);
+  });
+  /* A point between two gaps would be no line. */
+  const alone = (plot, index) => {
+    const column = plot.data[index];
+    return [...column.keys()].filter((i) => column[i] != null && column[i - 1] == null && column[i + 1] == null);
+  };
 
   const options = (place) => {
     const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
     const line = (label, name) => ({
-      label, stroke: colour(name), width: 1.5, spanGaps: false,
+      label, stroke: colour(name), width: 1.5, spanGaps: false, points: { show: true, size: 5, filter: alone },
       value: (_, bytes) => (bytes == null ? "–" : rate(bytes)),
     });
     return {
       width: Math.max(place.clientWidth, 200), height: 220,
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
-      axes: [axis, { ...axis, size: 76, values: (_, ticks) => ticks.map(rate) }],
-      series: [{ value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }, line("Download", "--down"), line("Upload", "--up")],
+      axes: [{ ...axis, values: times }, { ...axis, size: 76, values: (_, ticks) => ticks.map(rate) }],
+      series: [{ label: "Time", value: (_, at) => (at == null ? "–" : `${day(new Date(at * SECOND))} ${clock(new Date(at * SECOND))}`) }, line("Download", "--down"), line("Upload", "--up")],
     };
   };
 

@@ -27,6 +27,19 @@ impl Form {
         let found = self.0.iter().find(|(known, _)| known == name);
         found.map_or("", |(_, value)| value)
     }
+
+    /// Every value of a field that may be there more than once, such as the rows that were chosen.
+    #[allow(dead_code)]
+    pub(super) fn all(&self, name: &str) -> Vec<String> {
+        let found = self.0.iter().filter(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone()).collect()
+    }
+
+    /// Whether a box is ticked.
+    #[allow(dead_code)]
+    pub(super) fn is_ticked(&self, name: &str) -> bool {
+        self.raw(name) == "true"
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Form {

@@ -15,6 +15,9 @@ pub(super) const RANGES: [(&str, Range); 4] = [
     ("quarter", Range::new(90 * 86_400, 86_400)),
 ];
 
+/// A younger span says little: what it holds was moved between polls, partly before it began.
+const YOUNGEST_S: i64 = 30;
+
 /// How far back, and in which steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Range {
@@ -70,15 +73,20 @@ impl Traffic {
         }
     }
 
-    /// All spans from `from` on and before `to`, which are the edges of spans.
-    pub(super) fn plot(&self, from: i64, to: i64, step_s: u32) -> Plot {
-        let step = usize::try_from(step_s.max(1)).unwrap_or(usize::MAX);
-        let at: Vec<_> = (from..to).step_by(step).collect();
+    /// All spans from `from` on and before `to`, which are the edges of spans, as they are at `now_s`.
+    /// The last one is divided by what has passed of it.
+    pub(super) fn plot(&self, from: i64, to: i64, step_s: u32, now_s: i64) -> Plot {
+        let step = i64::from(step_s.max(1));
+        let spans = (from..to).step_by(usize::try_from(step).unwrap_or(usize::MAX));
+        let at: Vec<_> = spans
+            .filter(|at| now_s - at >= YOUNGEST_S.min(step))
+            .collect();
         let per_s = |moved: fn(&(u64, u64)) -> u64| {
-            let spans = at.iter().map(|at| self.spans.get(at));
-            spans
-                .map(|span| span.map(|span| moved(span) / u64::from(step_s.max(1))))
-                .collect()
+            let rate = |at: &i64| {
+                let passed_s = (now_s - at).clamp(1, step).unsigned_abs();
+                self.spans.get(at).map(|span| moved(span) / passed_s)
+            };
+            at.iter().map(rate).collect()
         };
         Plot {
             down: per_s(|(down, _)| *down),
@@ -97,7 +105,7 @@ mod tests {
     use super::Traffic;
 
     #[test]
-    fn two_nodes_add_up_and_a_gap_stays_one() {
+    fn two_nodes_add_up_a_gap_stays_one_and_the_youngest_span_waits() {
         let point = |at, rx_bytes, tx_bytes| HistoryPoint {
             at,
             rx_bytes,
@@ -106,11 +114,13 @@ mod tests {
         };
         let mut traffic = Traffic::default();
         traffic.add(&[point(60, 60, 120), point(180, 0, 60)]);
-        traffic.add(&[point(60, 60, 0)]);
-        let plot = serde_json::to_value(traffic.plot(60, 240, 60)).expect("JSON");
+        traffic.add(&[point(60, 60, 0), point(240, 9, 9)]);
+        let plot = serde_json::to_value(traffic.plot(60, 300, 60, 250)).expect("JSON");
         let expected = json!({
             "at": [60, 120, 180], "down": [2, null, 1], "up": [2, null, 0], "step_s": 60
         });
         assert_eq!(plot, expected);
+        let later = traffic.plot(60, 300, 60, 285);
+        assert_eq!(later.at.last(), Some(&240));
     }
 }

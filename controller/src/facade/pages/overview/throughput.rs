@@ -22,7 +22,8 @@ pub(super) async fn answer(
 ) -> Answer<Json<Plot>> {
     let range = Range::or_day(query.word("range", &RANGES)?);
     query.finish()?;
-    let range = range.until(show::now_s());
+    let now_s = show::now_s();
+    let range = range.until(now_s);
     let nodes = nodes(facade.clone(), &signed).await?;
     let histories = nodes.into_iter().map(|node_id| {
         let mut history = facade.history.clone();
@@ -46,7 +47,7 @@ pub(super) async fn answer(
         answered.from.unwrap_or_default(),
         answered.to.unwrap_or_default(),
     );
-    Ok(Json(traffic.plot(from, to, range.step_s)))
+    Ok(Json(traffic.plot(from, to, range.step_s, now_s)))
 }
 
 async fn nodes(mut facade: Facade, signed: &SignedIn) -> Answer<Vec<String>> {
