@@ -4,7 +4,7 @@
 //! `wg` and `ip` what that kernel holds, [`agent`] runs the agent's binary and [`client`] speaks to it
 //! with full control over every byte, [`controller`] runs the controller's binary and calls its REST
 //! API, [`wireguard_go`] runs a WireGuard outside the kernel, [`disk`] is one that can be full, [`tls`]
-//! makes certificates, [`demo`] runs `make demo`, [`packages`] installs packages in a scratch root and
+//! makes certificates, [`browser`] plays stories in a real browser, [`demo`] runs `make demo`, [`packages`] installs packages in a scratch root and
 //! [`pages`] reads README and `docs/`. [`backend_suite`] holds every implementation of the WireGuard
 //! boundary to one behaviour. The tests themselves are in `tests/`; those named `lab_*` need a kernel with
 //! WireGuard.
@@ -17,6 +17,7 @@
 pub mod agent;
 pub mod backend_suite;
 pub mod binary;
+pub mod browser;
 pub mod client;
 pub mod controller;
 pub mod demo;
