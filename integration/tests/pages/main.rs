@@ -4,6 +4,7 @@
 //! below makes a test of it, on a fleet of its own ([`fleet::Small`]).
 
 mod fleet;
+mod large;
 
 use std::time::Duration;
 
