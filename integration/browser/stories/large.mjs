@@ -1,25 +1,11 @@
 // Every page of pages.json over a large fleet, and what the peers page costs on the wire.
-import { readFileSync } from 'node:fs';
+import { filled, pages, pictureOf } from '../pages.mjs';
+import { assert, story } from '../story.mjs';
 
-import { assert, fleet, story } from '../story.mjs';
-
-const pages = JSON.parse(readFileSync(new URL('../pages.json', import.meta.url), 'utf8'));
 const FIRST_BYTES = 60_000;
 const LATER_BYTES = 15_000;
 // What the browser has when nothing comes any more for so long.
 const QUIET_MS = 500;
-
-// `{node}` and `{peer}` of a path become the id of one.
-async function filled(path) {
-  for (const kind of ['node', 'peer']) {
-    if (!path.includes(`{${kind}}`)) continue;
-    const { items } = await fleet.rest('GET', `/${kind}s?limit=1`);
-    path = path.replaceAll(`{${kind}}`, items[0].id);
-  }
-  return path;
-}
-
-const pictureOf = (path) => path.replace(/[{}]/g, '').replace(/[^a-z0-9]+/gi, '-').replace(/^-|-$/g, '') || 'overview';
 
 // Bytes that came over the network, heads included, while `page` went to `path`. A stream of events that
 // goes on is not counted.
