@@ -25,7 +25,7 @@ use crate::{
     config::Config,
     dispatch::{Dispatch, DispatchOptions},
     events::EventLog,
-    facade::{self, BindError, Listener, Readiness, Server},
+    facade::{self, BindError, Listener, PageOptions, Readiness, Server},
     history,
     metrics::{self, Metrics},
     services::{
@@ -159,7 +159,10 @@ async fn run_on(
         stop.clone(),
     );
     let limits = config.limits.server;
-    let app = router(&core, &webhooks, metrics.clone());
+    let pages = PageOptions {
+        secure: config.tls.is_some(),
+    };
+    let app = router(&core, &webhooks, metrics.clone(), pages);
     let server = Server::new(app, limits, stop.clone());
     warn_if_in_the_clear(&config);
     let mut parts = JoinSet::new();
@@ -259,7 +262,12 @@ fn metrics_page(metrics: Metrics, core: &Arc<Core>) -> axum::Router {
     })
 }
 
-fn router(core: &Arc<Core>, webhooks: &Webhooks, metrics: Metrics) -> axum::Router {
+fn router(
+    core: &Arc<Core>,
+    webhooks: &Webhooks,
+    metrics: Metrics,
+    pages: PageOptions,
+) -> axum::Router {
     facade::router(
         NodeServiceServer::new(Nodes::new(Arc::clone(core))),
         Peers::server(Arc::clone(core)),
@@ -275,8 +283,8 @@ fn router(core: &Arc<Core>, webhooks: &Webhooks, metrics: Metrics) -> axum::Rout
             HistoryServiceServer::new(History::new(Arc::clone(core))),
             BackupServiceServer::new(Backups::new(Arc::clone(core))),
         ),
-        readiness(core.store.clone()),
-        metrics,
+        (readiness(core.store.clone()), metrics),
+        pages,
     )
 }
 

@@ -7,6 +7,7 @@ use axum::{
     http::{Extensions, HeaderMap, HeaderValue, Method, header, request::Parts},
 };
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
+use zeroize::Zeroizing;
 
 use super::{problem::Problem, request_id::RequestId};
 
@@ -29,8 +30,18 @@ pub(super) struct Caller(MetadataMap);
 impl Caller {
     /// The caller of a request. Nobody's token is left out: the service then says what is missing.
     pub(super) fn of(headers: &HeaderMap, extensions: &Extensions) -> Self {
+        Self::with(token(headers), extensions)
+    }
+
+    /// Who holds `token`, which did not come in a header of its own. What can't be a token is left out.
+    pub(super) fn with_token(token: &str, extensions: &Extensions) -> Self {
+        let bearer = Zeroizing::new(format!("Bearer {token}"));
+        Self::with(ascii(bearer.as_bytes()), extensions)
+    }
+
+    fn with(token: Option<MetadataValue<Ascii>>, extensions: &Extensions) -> Self {
         let mut metadata = MetadataMap::new();
-        if let Some(mut token) = token(headers) {
+        if let Some(mut token) = token {
             token.set_sensitive(true);
             metadata.insert("authorization", token);
         }

@@ -71,7 +71,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for OptionalInput<T> {
 }
 
 /// At most as long as any body may be, or `at_least` if that is more.
-async fn read(request: Request, at_least: usize) -> Result<Bytes, Problem> {
+pub(super) async fn read(request: Request, at_least: usize) -> Result<Bytes, Problem> {
     let limits = request.extensions().get::<BodyLimits>();
     let BodyLimits { max_bytes, timeout } = limits.copied().unwrap_or_default();
     let max_bytes = max_bytes.max(at_least);

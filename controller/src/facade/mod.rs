@@ -4,7 +4,7 @@
 //! JSON. The facade decides nothing and keeps nothing: it knows no store, holds no token and hands
 //! every caller's token on. What it refuses by itself are requests that can't be a message: a field
 //! nobody knows, a wrong type, an id that is none; and before any of that a service is asked whether
-//! the caller may come in at all.
+//! the caller may come in at all. All other routes are [`pages`], for people.
 //!
 //! Read first: [`router`], then `nodes` for how a route looks and `problem` for how one refuses.
 
@@ -21,6 +21,7 @@ mod input;
 mod latency;
 mod nodes;
 mod openapi;
+mod pages;
 mod peers;
 mod problem;
 mod qr;
@@ -36,7 +37,15 @@ mod tls;
 mod tokens;
 mod webhooks;
 
-use axum::{Router, http::StatusCode, middleware};
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::Request,
+    http::StatusCode,
+    middleware,
+    response::{IntoResponse, Response},
+};
 use wgfleet_proto::v1::{
     audit_service_server::{AuditService, AuditServiceServer},
     backup_service_server::{BackupService, BackupServiceServer},
@@ -55,6 +64,7 @@ use problem::Problem;
 
 use crate::metrics::Metrics;
 pub use input::BodyLimits;
+pub use pages::PageOptions;
 pub use server::{BindError, DRAIN, Listener, Server, ServerLimits};
 pub use tls::{TlsError, TlsFiles};
 
@@ -72,6 +82,7 @@ struct Facade {
     history: clients::History,
     backup: clients::Backup,
     ready: Readiness,
+    sessions: Arc<pages::Sessions>,
 }
 
 /// All routes, over these services.
@@ -90,8 +101,8 @@ pub fn router(
         HistoryServiceServer<impl HistoryService>,
         BackupServiceServer<impl BackupService>,
     ),
-    ready: Readiness,
-    metrics: Metrics,
+    (ready, metrics): (Readiness, Metrics),
+    pages: PageOptions,
 ) -> Router {
     let facade = Facade {
         nodes: clients::nodes(nodes),
@@ -103,6 +114,7 @@ pub fn router(
         history: clients::history(history),
         backup: clients::backup(backup),
         ready,
+        sessions: Arc::new(pages::Sessions::new(pages)),
     };
     let api = nodes::routes()
         .merge(peers::routes())
@@ -121,6 +133,7 @@ pub fn router(
         .nest(access::PREFIX, api)
         .merge(health::routes())
         .merge(openapi::routes())
+        .merge(pages::routes(&facade))
         .route_layer(middleware::from_fn(latency::name_route))
         .fallback(no_such_route)
         .layer(middleware::from_fn_with_state(metrics, latency::measure))
@@ -128,10 +141,10 @@ pub fn router(
         .with_state(facade)
 }
 
-async fn no_such_route() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "route_not_found",
-        "there is nothing here",
-    )
+async fn no_such_route(request: Request) -> Response {
+    if !request.uri().path().starts_with("/api/") && pages::wants_html(request.headers()) {
+        return pages::not_found(request.extensions().get());
+    }
+    let detail = "there is nothing here";
+    Problem::new(StatusCode::NOT_FOUND, "route_not_found", detail).into_response()
 }

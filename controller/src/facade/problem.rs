@@ -78,7 +78,7 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
     }
 
-    fn internal() -> Self {
+    pub(super) fn internal() -> Self {
         let detail = "the controller failed; its log has the reason under this request id";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }

@@ -60,7 +60,8 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
 
 fn complete(mut response: Response, id: &RequestId) -> Response {
     // The router's own refusals have no document yet.
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+    let is_said = response.headers().contains_key(header::CONTENT_TYPE);
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED && !is_said {
         let detail = "the header `Allow` names the methods there are";
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
         response.extensions_mut().insert(problem);

@@ -18,6 +18,7 @@ use super::{
     connections::{Connections, Place},
     input::BodyLimits,
     openapi,
+    pages::SignedIn,
     stall::Unstalled,
     tls::{TlsError, TlsFiles},
 };
@@ -242,7 +243,8 @@ impl Server {
         let needs_token = path.starts_with("/api/") && path != openapi::PATH;
         let response = self.router.clone().oneshot(request).await?;
         // Only the services know whether a token is good, and without one nothing there succeeds.
-        if needs_token && response.status().is_success() {
+        let is_signed_in = response.extensions().get::<SignedIn>().is_some();
+        if is_signed_in || needs_token && response.status().is_success() {
             place.authenticated();
         }
         Ok(response)

@@ -96,6 +96,12 @@ const RULES: &[Rule] = &[
         why: "the facade goes through the services",
     },
     Rule {
+        within: &["controller/src/"],
+        except: &["controller/src/facade/pages"],
+        never: &["askama*"],
+        why: "what people see is made in facade/pages",
+    },
+    Rule {
         within: &["controller/src/cli", "controller/src/bin/wgfleet"],
         except: &[],
         never: &[
@@ -272,6 +278,7 @@ fn every_rule_finds_its_violation() {
             "controller/src/facade.rs",
             "fn f() { crate::store::open() }",
         ),
+        ("controller/src/services/mod.rs", "use askama::Template;"),
         ("controller/src/cli/mod.rs", "use crate::{cli, store};"),
         (
             "controller/src/cli/peer/mod.rs",

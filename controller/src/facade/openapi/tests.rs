@@ -31,7 +31,8 @@ fn document() -> Value {
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
-        if path.is_dir() && !path.ends_with("tests") {
+        // Pages are for people; programs are told of none.
+        if path.is_dir() && !path.ends_with("tests") && !path.ends_with("pages") {
             sources(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);

@@ -22,6 +22,10 @@ pub(in crate::facade) struct Fake {
     /// What callers are refused with before they are let in.
     pub(super) closed: Option<Status>,
     pub(super) ready: bool,
+    /// What nodes, peers and the token are called on pages; absent is their usual names.
+    pub(super) name: Option<String>,
+    /// The role of a token for the whole fleet; absent is the usual token.
+    pub(super) role: Option<v1::TokenRole>,
     /// Messages, as `Debug` shows them, with what came beside them.
     pub(super) asked: Arc<Mutex<Vec<(String, MetadataMap)>>>,
 }
@@ -32,6 +36,8 @@ impl Fake {
             refusal: None,
             closed: None,
             ready: true,
+            name: None,
+            role: None,
             asked: Arc::default(),
         }
     }
@@ -55,6 +61,10 @@ impl Fake {
             .last()
             .expect("a call")
             .clone()
+    }
+
+    fn called(&self, usual: &str) -> String {
+        self.name.clone().unwrap_or_else(|| usual.to_owned())
     }
 
     pub(in crate::facade) fn calls(&self) -> usize {
@@ -372,14 +382,14 @@ impl HistoryService for Fake {
     async fn overview(&self, r: Request<v1::OverviewRequest>) -> Reply<v1::OverviewResponse> {
         let talker = v1::Talker {
             peer_id: ID.into(),
-            name: "laptop".into(),
+            name: self.called("laptop"),
             node_id: ID.into(),
             rx_bytes_per_s: 1,
             tx_bytes_per_s: 2,
         };
         let troubled = v1::TroubledNode {
             node_id: ID.into(),
-            name: "node-1".into(),
+            name: self.called("node-1"),
             status: v1::NodeStatus::Error.into(),
             reason: "wrong secret".into(),
             pending: 3,
@@ -462,10 +472,16 @@ impl TokenService for Fake {
         if let Some(status) = self.closed.clone() {
             return Err(status);
         }
-        if r.metadata().contains_key("x-wgfleet-counted") {
-            return self.reply(&r, token());
+        let mut token = token();
+        token.name = self.called(&token.name);
+        if let Some(role) = self.role {
+            token.set_role(role);
+            token.label_scope.clear();
         }
-        Ok(Response::new(token()))
+        if r.metadata().contains_key("x-wgfleet-counted") {
+            return self.reply(&r, token);
+        }
+        Ok(Response::new(token))
     }
 }
 

@@ -7,6 +7,7 @@ mod fake;
 mod history;
 mod inputs;
 mod nodes;
+mod pages;
 mod peers;
 mod problems;
 mod server;
@@ -30,6 +31,10 @@ const ID: &str = "0198f0c5-0000-7000-8000-000000000001";
 
 /// The router over `fake`.
 fn over(fake: &Fake) -> Router {
+    over_with(fake, super::PageOptions { secure: false })
+}
+
+fn over_with(fake: &Fake, pages: super::PageOptions) -> Router {
     use wgfleet_proto::v1::{
         audit_service_server::AuditServiceServer, backup_service_server::BackupServiceServer,
         event_service_server::EventServiceServer, history_service_server::HistoryServiceServer,
@@ -52,8 +57,11 @@ fn over(fake: &Fake) -> Router {
             HistoryServiceServer::new(fake.clone()),
             BackupServiceServer::new(fake.clone()),
         ),
-        Readiness::new(move || async move { ready }),
-        crate::metrics::Metrics::new(),
+        (
+            Readiness::new(move || async move { ready }),
+            crate::metrics::Metrics::new(),
+        ),
+        pages,
     )
 }
 

@@ -131,7 +131,7 @@ async fn request_ids_unfit_for_a_log_are_replaced() {
 async fn unknown_routes_and_methods() {
     let fake = Fake::new();
     for target in [
-        "/",
+        "/nothing",
         "/api/v1",
         "/api/v1/",
         "/api/v2/nodes",

@@ -1,0 +1,123 @@
+//! The words of the pages: sentences, and the words for states. Headings and labels stand in the
+//! templates.
+
+use axum::http::StatusCode;
+use wgfleet_proto::v1::{NodeStatus, PeerState, SyncState, TokenRole};
+
+pub(super) const SIGN_IN: &str = "Sign in";
+pub(super) const NO_SUCH_TOKEN: &str =
+    "That token is not valid: it was mistyped, revoked, or its time is up.";
+pub(super) const SIGNED_OUT: &str = "You are signed out. Load the page again to sign in.";
+pub(super) const CROSS_SITE: &str = "the request came from another site and was not carried out";
+pub(super) const STALE_FORM: &str =
+    "the form is from another session and was not carried out; load the page again and repeat it";
+pub(super) const NOT_THIS_WAY: &str = "this address can't be used in this way";
+pub(super) const NOTHING_HERE: &str = "there is nothing at this address";
+
+/// What went wrong, as the heading of a page.
+pub(super) fn heading(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "Not found",
+        StatusCode::FORBIDDEN => "Not allowed",
+        StatusCode::TOO_MANY_REQUESTS => "Too many requests",
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => "Not available right now",
+        status if status.is_server_error() => "Something failed",
+        _ => "That did not work",
+    }
+}
+
+/// What a service says, as a sentence: it begins with a capital unless that would change a name, and
+/// ends with a full stop.
+pub(super) fn sentence(detail: &str) -> String {
+    let detail = detail.trim();
+    let first = detail.split_whitespace().next().unwrap_or_default();
+    let is_word = first
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte == b',');
+    let mut sentence = detail.to_owned();
+    if is_word && let Some(first) = sentence.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    if !sentence.is_empty() && !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
+/// A role.
+pub(super) const fn role(role: TokenRole) -> &'static str {
+    match role {
+        TokenRole::Admin => "admin",
+        TokenRole::Operator => "operator",
+        TokenRole::Viewer => "viewer",
+        TokenRole::Unspecified => "unknown",
+    }
+}
+
+/// A node's status: the word, and the class of its chip.
+pub(super) const fn node_status(status: NodeStatus) -> (&'static str, &'static str) {
+    match status {
+        NodeStatus::Online => ("online", "good"),
+        NodeStatus::Offline => ("offline", "bad"),
+        NodeStatus::Error => ("error", "bad"),
+        NodeStatus::Disabled => ("disabled", "off"),
+        NodeStatus::Unspecified => ("unknown", "off"),
+    }
+}
+
+/// A sync state: the word, and the class of its chip.
+pub(super) const fn sync_state(state: SyncState) -> (&'static str, &'static str) {
+    match state {
+        SyncState::Applied => ("applied", "good"),
+        SyncState::Pending => ("pending", "wait"),
+        SyncState::Failed => ("failed", "bad"),
+        SyncState::Unspecified => ("unknown", "off"),
+    }
+}
+
+/// A peer's state: the word, and the class of its chip.
+pub(super) const fn peer_state(state: PeerState) -> (&'static str, &'static str) {
+    match state {
+        PeerState::Active => ("active", "good"),
+        PeerState::Disabled => ("disabled", "off"),
+        PeerState::Expired => ("expired", "wait"),
+        PeerState::QuotaUsedUp => ("quota used up", "wait"),
+        PeerState::Unspecified => ("unknown", "off"),
+    }
+}
+
+/// What happened, in the words that follow the name of what it happened to.
+pub(super) fn event(name: &str) -> &'static str {
+    match name {
+        "node.created" => "node added",
+        "node.changed" => "node changed",
+        "node.deleted" => "node deleted",
+        "node.status" => "node is",
+        "peer.created" => "peer added",
+        "peer.changed" => "peer changed",
+        "peer.deleted" => "peer deleted",
+        "peer.sync" => "peer is",
+        "peer.online" => "peer came online",
+        "peer.offline" => "peer went offline",
+        "peer.expired" => "peer expired",
+        _ => "something happened",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn sentences() {
+        for (said, shown) in [
+            ("there is no such node", "There is no such node."),
+            ("wg0 is taken", "wg0 is taken."),
+            ("ip_pool_cidr: too small", "ip_pool_cidr: too small."),
+            ("Already one.", "Already one."),
+            ("", ""),
+        ] {
+            assert_eq!(sentence(said), shown);
+        }
+    }
+}
