@@ -46,14 +46,12 @@ mod headers;
 mod live;
 mod overview;
 mod page;
+mod peers;
 mod plot;
 mod refusal;
 mod session;
-#[allow(dead_code)]
 mod show;
 mod sign_in;
-// Words and forms that the pages to come share.
-#[allow(dead_code)]
 mod text;
 
 use axum::{Router, middleware};
@@ -67,6 +65,7 @@ use super::Facade;
 pub(super) fn routes(facade: &Facade) -> Router<Facade> {
     let behind_sign_in = overview::routes()
         .merge(live::routes())
+        .merge(peers::routes())
         .merge(sign_in::routes_when_signed_in())
         .route_layer(middleware::from_fn_with_state(
             facade.clone(),

@@ -19,6 +19,8 @@ use super::ID;
 pub(in crate::facade) struct Fake {
     /// What every call is refused with.
     pub(super) refusal: Option<Status>,
+    /// The one message that is refused, by its type's name, and how.
+    pub(super) refused: Option<(&'static str, Status)>,
     /// What callers are refused with before they are let in.
     pub(super) closed: Option<Status>,
     pub(super) ready: bool,
@@ -34,6 +36,7 @@ impl Fake {
     pub(in crate::facade) fn new() -> Self {
         Self {
             refusal: None,
+            refused: None,
             closed: None,
             ready: true,
             name: None,
@@ -63,6 +66,22 @@ impl Fake {
             .clone()
     }
 
+    /// The last message that adds many peers.
+    pub(super) fn last_bulk(&self) -> String {
+        let asked = self.asked.lock().expect("not poisoned");
+        let mut messages = asked.iter().map(|(message, _)| message).rev();
+        let last = messages.find(|message| message.starts_with("BulkCreatePeersRequest"));
+        last.expect("it was asked").clone()
+    }
+
+    fn peer(&self) -> v1::Peer {
+        let peer = peer();
+        v1::Peer {
+            name: self.called(&peer.name),
+            ..peer
+        }
+    }
+
     fn called(&self, usual: &str) -> String {
         self.name.clone().unwrap_or_else(|| usual.to_owned())
     }
@@ -80,7 +99,12 @@ impl Fake {
             format!("{:?}", request.get_ref()),
             request.metadata().clone(),
         );
+        let refused = self.refused.clone();
+        let refused = refused.filter(|(name, _)| entry.0.split([' ', '{']).next() == Some(name));
         self.asked.lock().expect("not poisoned").push(entry);
+        if let Some((_, status)) = refused {
+            return Err(status);
+        }
         self.refusal.clone().map_or(Ok(Response::new(answer)), Err)
     }
 }
@@ -240,7 +264,7 @@ impl NodeService for Fake {
 #[tonic::async_trait]
 impl PeerService for Fake {
     async fn list(&self, r: Request<v1::ListPeersRequest>) -> Reply<v1::ListPeersResponse> {
-        let items = vec![peer()];
+        let items = vec![self.peer()];
         self.reply(
             &r,
             v1::ListPeersResponse {
@@ -251,8 +275,10 @@ impl PeerService for Fake {
     }
 
     async fn create(&self, r: Request<v1::CreatePeerRequest>) -> Reply<v1::CreatePeerResponse> {
+        let is_shown = r.get_ref().keep_private_key == Some(false);
         let answer = v1::CreatePeerResponse {
-            peer: Some(peer()),
+            private_key: is_shown.then(|| "a drawn key".into()),
+            peer: Some(self.peer()),
             placement: "node-1: 3 of 100 peers at weight 100".into(),
             ..Default::default()
         };
@@ -260,12 +286,12 @@ impl PeerService for Fake {
     }
 
     async fn get(&self, r: Request<v1::GetPeerRequest>) -> Reply<v1::Peer> {
-        self.reply(&r, peer())
+        self.reply(&r, self.peer())
     }
 
     async fn update(&self, r: Request<v1::UpdatePeerRequest>) -> Reply<v1::UpdatePeerResponse> {
         let answer = v1::UpdatePeerResponse {
-            peer: Some(peer()),
+            peer: Some(self.peer()),
             client_needs_config: true,
             preshared_key: None,
         };
@@ -278,11 +304,11 @@ impl PeerService for Fake {
     }
 
     async fn enable(&self, r: Request<v1::EnablePeerRequest>) -> Reply<v1::Peer> {
-        self.reply(&r, peer())
+        self.reply(&r, self.peer())
     }
 
     async fn disable(&self, r: Request<v1::DisablePeerRequest>) -> Reply<v1::Peer> {
-        self.reply(&r, peer())
+        self.reply(&r, self.peer())
     }
 
     async fn bulk_create(
@@ -290,7 +316,7 @@ impl PeerService for Fake {
         r: Request<v1::BulkCreatePeersRequest>,
     ) -> Reply<v1::BulkPeersResponse> {
         let created = v1::CreatePeerResponse {
-            peer: Some(peer()),
+            peer: Some(self.peer()),
             ..Default::default()
         };
         let refused = v1::Refusal {

@@ -1,5 +1,7 @@
 //! The pages without sockets, as a browser asks for them.
 
+mod many_peers;
+mod peers;
 mod refusing;
 mod serving;
 mod showing;
