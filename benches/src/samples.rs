@@ -82,6 +82,12 @@ impl Samples {
         ratios[ratios.len() / 2]
     }
 
+    /// All of them, in the order they were measured in.
+    #[must_use]
+    pub fn times(&self) -> &[Duration] {
+        &self.times
+    }
+
     /// Keeps a time measured elsewhere.
     pub fn add(&mut self, time: Duration) {
         self.times.push(time);
@@ -99,6 +105,20 @@ impl Samples {
             millis(longest),
             self.ratio_to(baseline),
         )
+    }
+}
+
+/// Measures both once to get warm, then in turns.
+pub fn in_turns(
+    rounds: usize,
+    (one, mut do_one): (&mut Samples, impl FnMut()),
+    (other, mut do_other): (&mut Samples, impl FnMut()),
+) {
+    do_one();
+    do_other();
+    for _ in 0..rounds {
+        one.measure(&mut do_one);
+        other.measure(&mut do_other);
     }
 }
 

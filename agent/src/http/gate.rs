@@ -5,9 +5,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hyper::{
-    HeaderMap, Request,
+    HeaderMap,
     body::Body,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+    http::request::Parts,
 };
 use wire_contract::{
     ErrorCode,
@@ -25,8 +26,8 @@ use super::{
 use crate::{clock::Clock, metrics::Metrics};
 
 /// A request that was signed by somebody who knows the secret, recently.
-pub(super) struct Authentic {
-    pub(super) parts: hyper::http::request::Parts,
+pub(super) struct Authentic<'a> {
+    pub(super) parts: &'a Parts,
     pub(super) body: Bytes,
     pub(super) mac: Mac,
     /// As signed, Unix seconds.
@@ -73,17 +74,17 @@ impl Gate {
     }
 
     /// Header shape, time window, body, signature: in this order, each only if all before were good.
-    pub(super) async fn check<B>(
+    pub(super) async fn check<'a, B>(
         &self,
-        request: Request<B>,
+        parts: &'a Parts,
+        body: B,
         source: Source,
-    ) -> Result<Authentic, Turned>
+    ) -> Result<Authentic<'a>, Turned>
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let (parts, body) = request.into_parts();
-        let target = target(&parts).map_err(Turned::at_once)?;
+        let target = target(parts).map_err(Turned::at_once)?;
         let (mac, timestamp) = self
             .headers(&parts.headers)
             .map_err(|failure| Turned::at_once(self.failed(failure, source)))?;
@@ -103,10 +104,9 @@ impl Gate {
                 close: false,
             });
         }
-        let bytes = body.bytes;
         Ok(Authentic {
             parts,
-            body: bytes,
+            body: body.bytes,
             mac,
             timestamp: seconds,
         })
@@ -136,7 +136,7 @@ impl Gate {
 }
 
 /// The target as it stood on the wire, if it is one that can be signed.
-fn target(parts: &hyper::http::request::Parts) -> Result<&str, Answer> {
+fn target(parts: &Parts) -> Result<&str, Answer> {
     // hyper takes a length beside chunks and follows the chunks; whoever forwarded it may not have.
     if parts.headers.contains_key(TRANSFER_ENCODING) && parts.headers.contains_key(CONTENT_LENGTH) {
         return Err(Answer::error(

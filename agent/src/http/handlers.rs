@@ -37,20 +37,21 @@ impl Handlers {
         }
     }
 
+    /// What waits for somebody is boxed: a future is as large as its largest branch, and is moved several
+    /// times on its way into the connection, whichever branch is then taken.
+    ///
     /// `resource`: what its target names. `limited`: seconds its source must wait, when it has sent more than it may. A mutation is
     /// remembered all the same, so that it can't be replayed once there is room.
     pub(super) async fn handle(
         &self,
-        request: Authentic,
+        request: Authentic<'_>,
         resource: Result<Resource, InvalidTarget>,
         source: Source,
         limited: Option<u64>,
     ) -> Answer {
         if is_mutation(&request.parts.method) {
-            return self
-                .mutations
-                .handle(request, resource, source, limited)
-                .await;
+            let handled = self.mutations.handle(request, resource, source, limited);
+            return Box::pin(handled).await;
         }
         if let Some(retry_after_secs) = limited {
             return Answer::RateLimited { retry_after_secs };
@@ -64,9 +65,9 @@ impl Handlers {
         }
         let answer = match resource {
             Resource::Health => Ok(self.health()),
-            Resource::Interfaces => self.list().await,
-            Resource::Device(name) => self.device(&name).await,
-            Resource::Dump(name) => self.dump(&name).await,
+            Resource::Interfaces => Box::pin(self.list()).await,
+            Resource::Device(name) => Box::pin(self.device(&name)).await,
+            Resource::Dump(name) => Box::pin(self.dump(&name)).await,
             Resource::Peers(_) | Resource::Peer(..) => {
                 Ok(Answer::MethodNotAllowed(allowed_methods(&resource)))
             }

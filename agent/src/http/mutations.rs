@@ -59,7 +59,7 @@ impl Mutations {
 
     pub(super) async fn handle(
         &self,
-        request: Authentic,
+        request: Authentic<'_>,
         resource: Result<Resource, InvalidTarget>,
         source: Source,
         limited: Option<u64>,
@@ -144,7 +144,7 @@ impl Shared {
     }
 }
 
-fn read(request: &Authentic, resource: Result<Resource, InvalidTarget>) -> Asked {
+fn read(request: &Authentic<'_>, resource: Result<Resource, InvalidTarget>) -> Asked {
     let wanted = read_mutation(request, resource);
     let peer = wanted
         .as_ref()
@@ -160,7 +160,7 @@ fn read(request: &Authentic, resource: Result<Resource, InvalidTarget>) -> Asked
 }
 
 fn read_mutation(
-    request: &Authentic,
+    request: &Authentic<'_>,
     resource: Result<Resource, InvalidTarget>,
 ) -> Result<(InterfaceName, Mutation), Answer> {
     let resource = resource?;

@@ -1,10 +1,9 @@
 //! Accepts connections, serves them, and lets them finish.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use futures_util::FutureExt;
+use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -117,7 +116,10 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let service = service_fn(|request| self.answer(request, source, &place));
+        let service = service_fn(|request| {
+            let answered = (self.service).answer(request, source, || place.authenticated());
+            answered.map(Ok::<_, Infallible>)
+        });
         let connection = http1::Builder::new()
             .timer(ConnectionTimer::default())
             .header_read_timeout(HEAD_TIMEOUT)
@@ -138,18 +140,6 @@ impl Server {
         if let Err(error) = outcome {
             tracing::debug!(%source, %error, "a connection ended badly");
         }
-    }
-
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-        source: Source,
-        place: &Place,
-    ) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
-        Ok(self
-            .service
-            .answer(request, source, || place.authenticated())
-            .await)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A request in, an answer out: everything behind the connection, testable without a socket.
 
 use std::{
+    cell::RefCell,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
@@ -109,22 +110,23 @@ impl AgentService {
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        let request = match self.gate.check(request, source).await {
+        let (parts, body) = request.into_parts();
+        let (method, uri) = (&parts.method, &parts.uri);
+        let request = match self.gate.check(&parts, body, source).await {
             Ok(authentic) => authentic,
             Err(turned) => {
                 let response = turned.answer.into_response(turned.close);
                 let route = Route::Unauthenticated;
                 self.metrics
                     .requests
-                    .count(route, &method, response.status());
+                    .count(route, method, response.status());
                 tracing::debug!(%method, %uri, %source, status = %response.status(), "turned away");
                 return self.dated(response);
             }
         };
         authenticated();
         let limited = self.limits.signed(source).err();
-        let target = request.parts.uri.path_and_query();
+        let target = uri.path_and_query();
         let resource = Resource::parse(target.map_or("", |target| target.as_str()));
         let route = Route::of(&resource);
         let handled = self.handlers.handle(request, resource, source, limited);
@@ -139,7 +141,7 @@ impl AgentService {
         let response = answer.into_response(false);
         self.metrics
             .requests
-            .count(route, &method, response.status());
+            .count(route, method, response.status());
         tracing::debug!(%method, %uri, %source, status = %response.status(), "answered");
         self.dated(response)
     }
@@ -147,9 +149,7 @@ impl AgentService {
     /// The date that hyper itself would put there stands still when the clock is set back, until the
     /// clock has caught up with it: a controller would see a clock that is wrong.
     fn dated(&self, mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-        let now_s = u64::try_from(self.clock.unix_seconds()).unwrap_or(0);
-        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(now_s));
-        if let Ok(date) = HeaderValue::try_from(date) {
+        if let Some(date) = date_header(self.clock.unix_seconds()) {
             response.headers_mut().insert(DATE, date);
         }
         response
@@ -160,4 +160,22 @@ impl AgentService {
         self.mutations.close();
         self.mutations.wait().await;
     }
+}
+
+/// A second as the header has it; each thread keeps the last one, since most answers are of one second.
+fn date_header(unix_seconds: i64) -> Option<HeaderValue> {
+    thread_local! {
+        static LAST: RefCell<Option<(i64, HeaderValue)>> = const { RefCell::new(None) };
+    }
+    LAST.with_borrow_mut(|last| {
+        if let Some((of, date)) = last
+            && *of == unix_seconds
+        {
+            return Some(date.clone());
+        }
+        let now = Duration::from_secs(u64::try_from(unix_seconds).unwrap_or(0));
+        let date = HeaderValue::try_from(httpdate::fmt_http_date(UNIX_EPOCH + now)).ok()?;
+        *last = Some((unix_seconds, date.clone()));
+        Some(date)
+    })
 }

@@ -4,9 +4,11 @@
 
 use std::{
     alloc::{GlobalAlloc, Layout},
+    error::Error,
     fs,
     hint::black_box,
     path::{Path, PathBuf},
+    process::Command,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -16,8 +18,7 @@ use wgfleet_benches::{
     bar::{self, Bar},
     codec::{AgentCodec, straightforward_json},
     kernel_dump::datagrams,
-    samples::{Samples, millis},
-    signature::{BODY_BYTES, Signature},
+    samples::{Samples, in_turns, millis},
 };
 
 /// The agent's allocator, counting.
@@ -49,82 +50,88 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-const SIGNATURE_ROUNDS: usize = 301;
-/// One round hashes about so many bytes each way.
-const BYTES_A_ROUND: usize = 400_000;
-/// A signature over an empty body hashes about as much.
-const OVERHEAD_BYTES: usize = 250;
+/// How often the process that measures signatures is started.
+const STARTS: usize = 31;
 const DUMP_ROUNDS: usize = 31;
 
-fn main() {
+fn main() -> Result<(), Box<dyn Error>> {
     let criterion = Criterion::find();
     let mut bars = Vec::new();
-    signatures(&criterion, &mut bars);
+    signatures(&criterion, &mut bars)?;
     dumps(&criterion, &mut bars);
     println!("\n{}", bar::HEAD);
     for bar in bars {
         println!("{bar}");
     }
+    Ok(())
 }
 
-fn signatures(criterion: &Criterion, bars: &mut Vec<Bar>) {
-    println!("\n### Signatures ({SIGNATURE_ROUNDS} rounds, in turns with bare ring)\n");
+fn signatures(criterion: &Criterion, bars: &mut Vec<Bar>) -> Result<(), Box<dyn Error>> {
+    let measured = measure_signatures()?;
+    println!(
+        "\n### Signatures ({STARTS} processes, {} rounds in each, in turns with bare ring)\n",
+        measured.first().map_or(0, |row| row.ours.times().len()) / STARTS
+    );
     println!("| what | body | median | bare `ring` | ratio | criterion | bare, criterion |");
     println!("|---|---|---|---|---|---|---|");
-    for bytes in BODY_BYTES {
-        let request = Signature::of(bytes);
-        let times = BYTES_A_ROUND / (bytes + OVERHEAD_BYTES);
-        let (mut ours, mut bare) = (Samples::new("verify"), Samples::new("verify_bare_ring"));
-        in_turns(
-            SIGNATURE_ROUNDS,
-            (&mut ours, || {
-                (0..times).for_each(|_| black_box(black_box(&request).verify()).expect("signed"));
-            }),
-            (&mut bare, || {
-                (0..times)
-                    .for_each(|_| black_box(black_box(&request).verify_bare()).expect("signed"));
-            }),
+    for Row { bytes, ours, bare } in measured {
+        let ratio = ours.ratio_by_rounds(&bare);
+        let criterion = |samples: &Samples| criterion.median("signature", samples.name, bytes);
+        println!(
+            "| {} | {bytes} B | {:.0} ns | {:.0} ns | {ratio:.2} × | {} | {} |",
+            ours.name,
+            nanos(ours.median()) / 1e3,
+            nanos(bare.median()) / 1e3,
+            criterion(&ours),
+            criterion(&bare),
         );
-        let ratio = signature_row(bytes, times, &ours, &bare, criterion);
-        if bytes < 1024 {
+        if ours.name == "verify" && bytes < 1024 {
             let what = format!("verify, {bytes} B, to bare ring");
             bars.push(Bar::at_most(what, 1.15, "×", ratio));
         }
-        let (mut ours, mut bare) = (Samples::new("sign"), Samples::new("sign_bare_ring"));
-        in_turns(
-            SIGNATURE_ROUNDS,
-            (&mut ours, || {
-                (0..times).for_each(|_| drop(black_box(black_box(&request).sign())));
-            }),
-            (&mut bare, || {
-                (0..times).for_each(|_| {
-                    black_box(black_box(&request).sign_bare());
-                });
-            }),
-        );
-        signature_row(bytes, times, &ours, &bare, criterion);
     }
+    Ok(())
 }
 
-fn signature_row(
+/// One row of the table of signatures; a time is that of a thousand operations.
+struct Row {
     bytes: usize,
-    times: usize,
-    ours: &Samples,
-    bare: &Samples,
-    criterion: &Criterion,
-) -> f64 {
-    let ratio = ours.ratio_by_rounds(bare);
-    let once = |samples: &Samples| nanos(samples.median()) / count(times);
-    let criterion = |samples: &Samples| criterion.median("signature", samples.name, bytes);
-    println!(
-        "| {} | {bytes} B | {:.0} ns | {:.0} ns | {ratio:.2} × | {} | {} |",
-        ours.name,
-        once(ours),
-        once(bare),
-        criterion(ours),
-        criterion(bare),
-    );
-    ratio
+    ours: Samples,
+    bare: Samples,
+}
+
+/// Starts `signatures` again and again, and gathers what it prints.
+fn measure_signatures() -> Result<Vec<Row>, Box<dyn Error>> {
+    let program = std::env::current_exe()?.with_file_name("signatures");
+    let mut rows: Vec<Row> = Vec::new();
+    for _ in 0..STARTS {
+        let output = Command::new(&program).output()?;
+        if !output.status.success() {
+            return Err(format!("{}: {}", program.display(), output.status).into());
+        }
+        for line in str::from_utf8(&output.stdout)?.lines() {
+            let fields: Vec<_> = line.split(' ').collect();
+            let [what, bytes, one, other] = fields[..] else {
+                return Err(format!("not a measurement: {line}").into());
+            };
+            let (ours, bare) = match what {
+                "verify" => ("verify", "verify_bare_ring"),
+                _ => ("sign", "sign_bare_ring"),
+            };
+            let bytes = bytes.parse()?;
+            let known = rows
+                .iter()
+                .position(|row| row.ours.name == ours && row.bytes == bytes);
+            let row = known.unwrap_or_else(|| {
+                let (ours, bare) = (Samples::new(ours), Samples::new(bare));
+                rows.push(Row { bytes, ours, bare });
+                rows.len() - 1
+            });
+            rows[row].ours.add(Duration::from_nanos(one.parse()?));
+            rows[row].bare.add(Duration::from_nanos(other.parse()?));
+        }
+    }
+    Ok(rows)
 }
 
 fn dumps(criterion: &Criterion, bars: &mut Vec<Bar>) {
@@ -176,20 +183,6 @@ fn allocations(once: impl FnOnce()) -> usize {
 
 fn allocations_of_other(datagrams: &[Vec<u8>]) -> usize {
     allocations(|| drop(straightforward_json(datagrams)))
-}
-
-/// Measures both once to get warm, then in turns.
-fn in_turns(
-    rounds: usize,
-    (one, mut do_one): (&mut Samples, impl FnMut()),
-    (other, mut do_other): (&mut Samples, impl FnMut()),
-) {
-    do_one();
-    do_other();
-    for _ in 0..rounds {
-        one.measure(&mut do_one);
-        other.measure(&mut do_other);
-    }
 }
 
 /// What criterion measured last, if it did.

@@ -260,7 +260,7 @@
     return {
       width: Math.max(place.clientWidth, 200), height: 220,
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
-      axes: [{ ...axis, values: times }, { ...axis, size: 76, values: (_, ticks) => ticks.map(rate) }],
+      axes: [{ ...axis, values: times }, { ...axis, size: 96, values: (_, ticks) => ticks.map(rate) }],
       series: [{ label: "Time", value: (_, at) => (at == null ? "–" : `${day(new Date(at * SECOND))} ${clock(new Date(at * SECOND))}`) }, line("Download", "--down"), line("Upload", "--up")],
     };
   };
