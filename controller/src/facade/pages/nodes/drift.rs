@@ -22,6 +22,8 @@ use crate::facade::{
 
 /// Changes, and peers nobody declared, that are shown of each.
 const SHOWN: usize = 50;
+/// Peers of changes that are shown by their names: each is a look into the store.
+const NAMED: usize = 10;
 
 #[derive(Template)]
 #[template(path = "nodes_drift.html")]
@@ -37,6 +39,8 @@ pub(super) struct Drift {
     /// Why it can't be told; empty when it can.
     pub(super) problem: String,
     pub(super) in_sync: bool,
+    /// Something would be written, now or after a word.
+    pub(super) can_apply: bool,
     pub(super) changes: Vec<Step>,
     /// Changes that are not shown.
     pub(super) more: usize,
@@ -53,6 +57,8 @@ pub(super) struct Drift {
 pub(super) struct Step {
     pub(super) action: Chip,
     pub(super) key: String,
+    /// Its id and name, where it is known and one of the first.
+    pub(super) peer: Option<(String, String)>,
     pub(super) fields: Vec<Field>,
     /// Why it is not made at once.
     pub(super) reason: String,
@@ -116,6 +122,7 @@ impl Drift {
             may_change: signed.who.may_change,
             problem: String::new(),
             in_sync: false,
+            can_apply: false,
             changes: Vec::new(),
             more: 0,
             confirm: String::new(),
@@ -128,13 +135,17 @@ impl Drift {
         let id = node.id.clone();
         let asked = signed.caller.request(v1::PlanNodeRequest { id });
         match facade.nodes.plan(asked).await {
-            Ok(plan) => drift.fill(plan.into_inner()),
+            Ok(plan) => {
+                drift.fill(plan.into_inner());
+                drift.name(facade, signed).await;
+            }
             Err(status) => drift.problem = Refused::from(status).sentence,
         }
         drift
     }
 
     fn fill(&mut self, plan: v1::PlanNodeResponse) {
+        self.can_apply = self.may_change && !plan.changes.is_empty();
         let total = plan.changes.len() + plan.blocked.len();
         let changes = plan.changes.into_iter().chain(plan.blocked);
         self.changes = changes.take(SHOWN).map(Into::into).collect();
@@ -149,6 +160,26 @@ impl Drift {
         self.unmanaged = unmanaged.map(Into::into).collect();
         self.unmanaged_more = strangers - self.unmanaged.len();
         self.unmanaged_total = show::count(strangers as u64);
+    }
+
+    /// Adds the names of the first peers. One that is not found is deleted, or nobody declared it.
+    async fn name(&mut self, facade: &mut Facade, signed: &SignedIn) {
+        for step in self.changes.iter_mut().take(NAMED) {
+            let asked = v1::ListPeersRequest {
+                page: Some(v1::PageRequest {
+                    page_size: 1,
+                    cursor: String::new(),
+                }),
+                node_id: self.id.clone(),
+                q: step.key.clone(),
+                ..Default::default()
+            };
+            let found = facade.peers.list(signed.caller.request(asked)).await;
+            let found = found
+                .ok()
+                .and_then(|answer| answer.into_inner().items.pop());
+            step.peer = found.map(|peer| (peer.id, peer.name));
+        }
     }
 
     pub(super) fn policy_text(&self) -> &'static str {
@@ -181,6 +212,7 @@ impl From<v1::Change> for Step {
         Self {
             action: text::change(action).into(),
             key: change.public_key,
+            peer: None,
             fields,
             reason: text::sentence(&change.reason),
         }
