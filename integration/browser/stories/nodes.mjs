@@ -39,6 +39,10 @@ await story('nodes', async ({ step, visitor }) => {
     const first = await rows.first().innerText();
     assert.ok(first.includes(script.name) && first.includes('offline'), first);
     await admin.showsAsText(fleet.hostile.nodes);
+    await until('what goes through a node is told', async () => {
+      const busy = await page.locator(`#node-${berlin.id}`).innerText();
+      return /[1-9][\d.]* [kMG]bit\/s \/ /.test(busy);
+    });
     await admin.look('nodes');
     await page.getByRole('link', { name: 'Name', exact: true }).click();
     await page.waitForURL(/sort=name/);

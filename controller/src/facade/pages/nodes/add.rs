@@ -66,7 +66,7 @@ pub(super) async fn test(
     if is_htmx(&headers) {
         return html(&TestedPart { tested });
     }
-    html(&page(&signed, Typed::from(&form), Some(tested)))
+    html(&page(&signed, Typed::new_from(&form), Some(tested)))
 }
 
 pub(super) async fn create(
@@ -92,7 +92,7 @@ pub(super) async fn create(
         Err(problem) => {
             let refused = Refused::from(problem);
             let status = refused.status;
-            let typed = Typed::from(&form).refused(refused);
+            let typed = Typed::new_from(&form).refused(refused);
             html_with(status, &page(&signed, typed, None))
         }
     }

@@ -28,6 +28,17 @@ pub(super) const FIELDS: [&str; 17] = [
     "tls_ca_pem",
 ];
 
+/// The fields of Add Node.
+const NEW_FIELDS: [&str; 7] = [
+    "name",
+    "agent_url",
+    "wg_interface",
+    "endpoint",
+    "ip_pool_cidr",
+    "weight",
+    "max_peers",
+];
+
 /// A form as it is shown.
 #[derive(Default)]
 pub(super) struct Typed {
@@ -59,14 +70,23 @@ impl Typed {
         }
     }
 
-    /// As it was typed.
+    /// As it was typed into the form of a node.
     pub(super) fn from(form: &Form) -> Self {
-        let secret = ("secret", form.raw("secret").to_owned());
-        let mut values: BTreeMap<_, _> =
-            FIELDS.map(|name| (name, form.text(name).to_owned())).into();
-        values.extend([secret]);
+        Self::read(form, &FIELDS)
+    }
+
+    /// As it was typed into Add Node.
+    pub(super) fn new_from(form: &Form) -> Self {
+        let mut typed = Self::read(form, &NEW_FIELDS);
+        let secret = form.raw("secret").to_owned();
+        typed.values.insert("secret", secret);
+        typed
+    }
+
+    fn read(form: &Form, names: &[&'static str]) -> Self {
+        let value = |name: &&'static str| (*name, form.text(name).to_owned());
         Self {
-            values,
+            values: names.iter().map(value).collect(),
             ..Self::default()
         }
     }

@@ -162,14 +162,20 @@ async fn a_refusal_stands_beside_its_field_and_what_was_typed_stays() {
 }
 
 #[tokio::test]
-async fn a_refusal_about_no_field_stands_above_the_form() {
-    let status = Status::unavailable("the store is busy");
-    let (mut browser, csrf) = over(&refusing("CreateNodeRequest", status)).await;
-    let form = format!("csrf={csrf}&{TYPED}");
-    let got = browser.post("/nodes/new", &form, &[]).await;
-    assert_eq!(got.status, 503);
-    assert!(got.text().contains("id=\"refused\">The store is busy."));
-    has_value(got.text(), "wg_interface", "wg7");
+async fn a_refusal_about_no_field_of_the_form_stands_above_it() {
+    for field in ["", "public_key"] {
+        let status = Status::unavailable("the store is busy");
+        let status = named(status, "unavailable", field);
+        let (mut browser, csrf) = over(&refusing("CreateNodeRequest", status)).await;
+        let form = format!("csrf={csrf}&{TYPED}");
+        let got = browser.post("/nodes/new", &form, &[]).await;
+        assert_eq!(got.status, 503);
+        assert!(
+            got.text().contains("id=\"refused\">The store is busy."),
+            "{field}"
+        );
+        has_value(got.text(), "wg_interface", "wg7");
+    }
 }
 
 #[tokio::test]
