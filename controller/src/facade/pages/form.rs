@@ -36,7 +36,6 @@ impl Form {
     }
 
     /// Whether a box is ticked.
-    #[allow(dead_code)]
     pub(super) fn is_ticked(&self, name: &str) -> bool {
         self.raw(name) == "true"
     }

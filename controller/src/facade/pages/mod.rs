@@ -44,6 +44,7 @@ mod form;
 mod guard;
 mod headers;
 mod live;
+mod nodes;
 mod overview;
 mod page;
 mod plot;
@@ -67,6 +68,7 @@ use super::Facade;
 pub(super) fn routes(facade: &Facade) -> Router<Facade> {
     let behind_sign_in = overview::routes()
         .merge(live::routes())
+        .merge(nodes::routes())
         .merge(sign_in::routes_when_signed_in())
         .route_layer(middleware::from_fn_with_state(
             facade.clone(),

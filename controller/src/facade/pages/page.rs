@@ -129,7 +129,6 @@ impl Page {
     }
 
     /// Whether buttons that change nodes and peers are shown.
-    #[allow(dead_code)]
     pub(super) fn may_change(&self) -> bool {
         self.who.as_ref().is_some_and(|who| who.may_change)
     }
@@ -155,7 +154,6 @@ impl Page {
 
 impl SignedIn {
     /// Leaves a sentence for the next page, which shows it once.
-    #[allow(dead_code)]
     pub(super) fn flash(&self, sentence: impl Into<String>) {
         self.session.leave(sentence.into());
     }

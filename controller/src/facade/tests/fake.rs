@@ -19,6 +19,8 @@ use super::ID;
 pub(in crate::facade) struct Fake {
     /// What every call is refused with.
     pub(super) refusal: Option<Status>,
+    /// What the message that is refused is called; absent refuses all.
+    pub(super) only: Option<&'static str>,
     /// What callers are refused with before they are let in.
     pub(super) closed: Option<Status>,
     pub(super) ready: bool,
@@ -34,6 +36,7 @@ impl Fake {
     pub(in crate::facade) fn new() -> Self {
         Self {
             refusal: None,
+            only: None,
             closed: None,
             ready: true,
             name: None,
@@ -67,6 +70,11 @@ impl Fake {
         self.name.clone().unwrap_or_else(|| usual.to_owned())
     }
 
+    fn node(&self) -> v1::Node {
+        let name = self.called("node-1");
+        v1::Node { name, ..node() }
+    }
+
     pub(in crate::facade) fn calls(&self) -> usize {
         self.asked.lock().expect("not poisoned").len()
     }
@@ -80,8 +88,10 @@ impl Fake {
             format!("{:?}", request.get_ref()),
             request.metadata().clone(),
         );
+        let is_meant = self.only.is_none_or(|only| entry.0.starts_with(only));
         self.asked.lock().expect("not poisoned").push(entry);
-        self.refusal.clone().map_or(Ok(Response::new(answer)), Err)
+        let refusal = self.refusal.clone().filter(|_| is_meant);
+        refusal.map_or(Ok(Response::new(answer)), Err)
     }
 }
 
@@ -145,7 +155,7 @@ type Reply<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl NodeService for Fake {
     async fn list(&self, r: Request<v1::ListNodesRequest>) -> Reply<v1::ListNodesResponse> {
-        let items = vec![node()];
+        let items = vec![self.node()];
         self.reply(
             &r,
             v1::ListNodesResponse {
@@ -157,16 +167,16 @@ impl NodeService for Fake {
 
     async fn create(&self, r: Request<v1::CreateNodeRequest>) -> Reply<v1::CreateNodeResponse> {
         let secret = r.get_ref().secret.is_none().then(|| "drawn".to_owned());
-        let node = Some(node());
+        let node = Some(self.node());
         self.reply(&r, v1::CreateNodeResponse { node, secret })
     }
 
     async fn get(&self, r: Request<v1::GetNodeRequest>) -> Reply<v1::Node> {
-        self.reply(&r, node())
+        self.reply(&r, self.node())
     }
 
     async fn update(&self, r: Request<v1::UpdateNodeRequest>) -> Reply<v1::UpdateNodeResponse> {
-        let node = Some(node());
+        let node = Some(self.node());
         self.reply(&r, v1::UpdateNodeResponse { node })
     }
 
@@ -175,11 +185,11 @@ impl NodeService for Fake {
     }
 
     async fn enable(&self, r: Request<v1::EnableNodeRequest>) -> Reply<v1::Node> {
-        self.reply(&r, node())
+        self.reply(&r, self.node())
     }
 
     async fn disable(&self, r: Request<v1::DisableNodeRequest>) -> Reply<v1::Node> {
-        self.reply(&r, node())
+        self.reply(&r, self.node())
     }
 
     async fn test(&self, r: Request<v1::TestNodeRequest>) -> Reply<v1::TestNodeResponse> {

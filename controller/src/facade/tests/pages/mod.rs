@@ -1,5 +1,7 @@
 //! The pages without sockets, as a browser asks for them.
 
+mod node_forms;
+mod nodes;
 mod refusing;
 mod serving;
 mod showing;
