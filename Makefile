@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-SCRIPTS := .ci/run agent/fuzz/run benches/run packaging/demo packaging/demo-hosts integration/prepare integration/promtool integration/schemathesis integration/lab/run integration/lab/kernel \
+SCRIPTS := .ci/run agent/fuzz/run benches/run packaging/demo packaging/demo-hosts integration/prepare integration/promtool integration/schemathesis integration/playwright integration/lab/run integration/lab/kernel \
   packaging/build packaging/cargo-deb $(wildcard packaging/*/postinst packaging/*/postrm)
 # nextest where it is installed, else cargo's own runner.
 TEST := if cargo nextest --version >/dev/null 2>&1; then \

@@ -17,4 +17,3 @@ pub mod load;
 pub mod local_client;
 pub mod samples;
 pub mod signature;
-pub mod simulated_fleet;

@@ -9,15 +9,12 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use wgfleet_benches::{
-    samples::{Samples, millis},
-    simulated_fleet::Fleet,
+use wgfleet_benches::samples::{Samples, millis};
+use wgfleet_integration::{
+    controller::Rest,
+    simulated_fleet::{BULK, Fleet, PATIENCE, bulk_create},
 };
-use wgfleet_integration::controller::Rest;
 
-/// Peers of one bulk request.
-const BULK: u32 = 10_000;
-const PATIENCE: Duration = Duration::from_secs(120);
 const LISTS: usize = 200;
 const STEADY: usize = 1_000;
 const A_SECOND: u32 = 50;
@@ -33,9 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     bulk(&fleet);
     steady(&fleet);
     let rest = fleet.controller.rest().patient(PATIENCE);
-    for first in (BULK..peers).step_by(BULK as usize) {
-        create(&rest, first, BULK.min(peers - first));
-    }
+    fleet.fill(BULK, peers);
     fleet.settled();
     lists(&rest);
     Ok(())
@@ -44,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// One request, until every node has its peers.
 fn bulk(fleet: &Fleet) {
     let started = Instant::now();
-    create(&fleet.controller.rest().patient(PATIENCE), 0, BULK);
+    bulk_create(&fleet.controller.rest().patient(PATIENCE), 0, BULK);
     let answered = started.elapsed();
     fleet.settled();
     let applied = started.elapsed();
@@ -53,19 +48,6 @@ fn bulk(fleet: &Fleet) {
         applied.as_secs_f64(),
         answered.as_secs_f64()
     );
-}
-
-fn create(rest: &Rest, first: u32, count: u32) {
-    let peer = |number: u32| {
-        json!({
-            "name": format!("peer {number:06}"), "preshared_key": "generate",
-            "labels": {"team": format!("team-{}", number % 50)},
-        })
-    };
-    let peers: Vec<_> = (first..first + count).map(peer).collect();
-    let answer = rest.post("/peers/bulk/create", &json!({ "peers": peers }));
-    assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(answer.json()["failed"], 0);
 }
 
 /// Creates at a fixed rate, each until applied, however long the one before took.

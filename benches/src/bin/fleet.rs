@@ -11,11 +11,11 @@ use std::{
 };
 
 use serde_json::json;
-use wgfleet_benches::{
-    samples::{Samples, millis},
+use wgfleet_benches::samples::{Samples, millis};
+use wgfleet_integration::{
+    eventually,
     simulated_fleet::{CREATORS, Fleet, POLL},
 };
-use wgfleet_integration::eventually;
 
 const QUIET_POLLS: u32 = 10;
 const CREATES: u32 = 300;

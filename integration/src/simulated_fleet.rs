@@ -2,16 +2,20 @@
 
 use std::{path::Path, time::Duration};
 
-use serde_json::{Value, json};
-use wgfleet_integration::{
+use crate::{
     agent::{self, Agent},
     client::Address,
-    controller::{self, Controller},
+    controller::{self, Controller, Rest},
     eventually,
 };
+use serde_json::{Value, json};
 
 /// From one poll of a node to the next.
 pub const POLL: Duration = Duration::from_secs(1);
+/// Peers of one bulk request, at most.
+pub const BULK: u32 = 10_000;
+/// For a bulk request.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 /// Clients that create peers at the same time.
 pub const CREATORS: usize = 16;
 
@@ -26,13 +30,22 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts a controller and `nodes` agents.
+    /// Starts a controller and `nodes` agents, polled every [`POLL`].
     ///
     /// # Panics
     /// When one does not start; so does all that follows when something does not answer.
     #[must_use]
     pub fn new(nodes: u32) -> Self {
-        let interval = format!("{}ms", POLL.as_millis());
+        Self::polled(nodes, POLL)
+    }
+
+    /// The same with another time from one poll to the next.
+    ///
+    /// # Panics
+    /// As [`Fleet::new`].
+    #[must_use]
+    pub fn polled(nodes: u32, every: Duration) -> Self {
+        let interval = format!("{}ms", every.as_millis());
         let controller = controller::Config::new()
             .poll_interval(&interval)
             // Everything is asked with one token, as fast as it goes.
@@ -78,6 +91,15 @@ impl Fleet {
         });
     }
 
+    /// Creates peers `first` to `count` of the fleet in requests of [`BULK`]: each fiftieth of them is in
+    /// the team of that number.
+    pub fn fill(&self, first: u32, count: u32) {
+        let rest = self.controller.rest().patient(PATIENCE);
+        for at in (first..count).step_by(BULK as usize) {
+            bulk_create(&rest, at, BULK.min(count - at));
+        }
+    }
+
     /// Waits until every peer is applied.
     pub fn settled(&self) {
         let rest = self.controller.rest();
@@ -96,6 +118,23 @@ impl Fleet {
             .map(|agent| agent.log().lines().filter(|l| is_write(l)).count())
             .sum()
     }
+}
+
+/// One request that creates `count` peers, numbered from `first` on.
+///
+/// # Panics
+/// When one is refused.
+pub fn bulk_create(rest: &Rest, first: u32, count: u32) {
+    let peer = |number: u32| {
+        json!({
+            "name": format!("peer {number:06}"), "preshared_key": "generate",
+            "labels": {"team": format!("team-{}", number % 50)},
+        })
+    };
+    let peers: Vec<_> = (first..first + count).map(peer).collect();
+    let answer = rest.post("/peers/bulk/create", &json!({ "peers": peers }));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json()["failed"], 0);
 }
 
 fn is_write(line: &str) -> bool {
