@@ -24,4 +24,5 @@ macro_rules! stories {
 stories! {
     sign_in: "sign-in",
     overview: "overview",
+    administering: "administering",
 }

@@ -155,7 +155,6 @@ impl Page {
 
 impl SignedIn {
     /// Leaves a sentence for the next page, which shows it once.
-    #[allow(dead_code)]
     pub(super) fn flash(&self, sentence: impl Into<String>) {
         self.session.leave(sentence.into());
     }

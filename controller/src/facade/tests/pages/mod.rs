@@ -1,5 +1,6 @@
 //! The pages without sockets, as a browser asks for them.
 
+mod administering;
 mod refusing;
 mod serving;
 mod showing;
