@@ -25,4 +25,5 @@ stories! {
     sign_in: "sign-in",
     overview: "overview",
     nodes: "nodes",
+    administering: "administering",
 }

@@ -29,7 +29,6 @@ impl Form {
     }
 
     /// Every value of a field that may be there more than once, such as the rows that were chosen.
-    #[allow(dead_code)]
     pub(super) fn all(&self, name: &str) -> Vec<String> {
         let found = self.0.iter().filter(|(known, _)| known == name);
         found.map(|(_, value)| value.clone()).collect()

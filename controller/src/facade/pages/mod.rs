@@ -38,12 +38,16 @@
 //! 6. Sentences and status words go to [`text`]; times, bytes and chips are those of [`show`].
 //! 7. Tests: `facade/tests/pages`, with `Browser` there.
 
+mod api;
 mod assets;
+mod audit;
+mod backup;
 mod compress;
 mod form;
 mod guard;
 mod headers;
 mod live;
+mod moment;
 mod nodes;
 mod overview;
 mod page;
@@ -56,6 +60,8 @@ mod sign_in;
 // Words and forms that the pages to come share.
 #[allow(dead_code)]
 mod text;
+mod tokens;
+mod webhooks;
 
 use axum::{Router, middleware};
 
@@ -69,6 +75,11 @@ pub(super) fn routes(facade: &Facade) -> Router<Facade> {
     let behind_sign_in = overview::routes()
         .merge(live::routes())
         .merge(nodes::routes())
+        .merge(audit::routes())
+        .merge(tokens::routes())
+        .merge(webhooks::routes())
+        .merge(api::routes())
+        .merge(backup::routes())
         .merge(sign_in::routes_when_signed_in())
         .route_layer(middleware::from_fn_with_state(
             facade.clone(),

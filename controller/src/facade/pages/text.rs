@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 use wgfleet_proto::v1::{
-    ChangeAction, NodeStatus, PeerState, SyncState, TokenRole, UnmanagedPeers,
+    ChangeAction, DeliveryOutcome, NodeStatus, PeerState, SyncState, TokenRole, UnmanagedPeers,
 };
 
 pub(super) const SIGN_IN: &str = "Sign in";
@@ -14,6 +14,13 @@ pub(super) const CROSS_SITE: &str = "the request came from another site and was 
 pub(super) const STALE_FORM: &str =
     "the form is from another session and was not carried out; load the page again and repeat it";
 pub(super) const NOT_THIS_WAY: &str = "this address can't be used in this way";
+pub(super) const NO_TIME: &str = "this is no time: write it as 2026-03-01T12:00, in UTC";
+pub(super) const NO_SUCH_ROLE: &str = "choose one of the roles";
+pub(super) const WEBHOOK_ADDED: &str = "The webhook was added.";
+pub(super) const WEBHOOK_CHANGED: &str = "The webhook was changed.";
+pub(super) const WEBHOOK_ENABLED: &str = "It is told of what happens from now on.";
+pub(super) const WEBHOOK_DISABLED: &str = "It is not told of anything any more.";
+pub(super) const WEBHOOK_DELETED: &str = "The webhook was deleted.";
 pub(super) const NOTHING_HERE: &str = "there is nothing at this address";
 
 pub(super) const SAVED: &str = "Saved.";
@@ -123,6 +130,53 @@ pub(super) const fn role(role: TokenRole) -> &'static str {
         TokenRole::Operator => "operator",
         TokenRole::Viewer => "viewer",
         TokenRole::Unspecified => "unknown",
+    }
+}
+
+/// What became of a token that was revoked.
+pub(super) fn token_revoked(name: &str) -> String {
+    format!("The token “{name}” is refused from now on.")
+}
+
+/// How a ping went.
+pub(super) fn pinged(is_well: bool, latency_ms: u32, error: &str) -> String {
+    if is_well {
+        format!("The ping was answered after {latency_ms} ms.")
+    } else {
+        format!("The ping failed. {}", sentence(error))
+    }
+}
+
+/// Whether a token is in use: the word, and the class of its chip.
+pub(super) const fn token_state(revoked: bool, expired: bool) -> (&'static str, &'static str) {
+    if revoked {
+        ("revoked", "off")
+    } else if expired {
+        ("expired", "wait")
+    } else {
+        ("in use", "good")
+    }
+}
+
+/// How telling a webhook goes: the word, and the class of its chip.
+pub(super) const fn webhook_state(enabled: bool, failing: bool) -> (&'static str, &'static str) {
+    if !enabled {
+        ("disabled", "off")
+    } else if failing {
+        ("failing", "bad")
+    } else {
+        ("enabled", "good")
+    }
+}
+
+/// How a try to deliver went: the word, and the class of its chip.
+pub(super) const fn delivery_outcome(outcome: DeliveryOutcome) -> (&'static str, &'static str) {
+    match outcome {
+        DeliveryOutcome::Delivered => ("delivered", "good"),
+        DeliveryOutcome::Failed => ("failed", "wait"),
+        DeliveryOutcome::GivenUp => ("given up", "bad"),
+        DeliveryOutcome::Skipped => ("skipped", "off"),
+        DeliveryOutcome::Unspecified => ("unknown", "off"),
     }
 }
 

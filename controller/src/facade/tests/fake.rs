@@ -389,6 +389,19 @@ impl HistoryService for Fake {
         self.reply(&r, answer)
     }
 
+    async fn fleet_history(
+        &self,
+        r: Request<v1::FleetHistoryRequest>,
+    ) -> Reply<v1::FleetHistoryResponse> {
+        let answer = v1::FleetHistoryResponse {
+            from: 1_772_366_400,
+            to: 1_772_370_000,
+            step_s: 60,
+            points: vec![point()],
+        };
+        self.reply(&r, answer)
+    }
+
     async fn overview(&self, r: Request<v1::OverviewRequest>) -> Reply<v1::OverviewResponse> {
         let talker = v1::Talker {
             peer_id: ID.into(),
@@ -454,7 +467,9 @@ fn token() -> v1::Token {
 #[tonic::async_trait]
 impl TokenService for Fake {
     async fn list(&self, r: Request<v1::ListTokensRequest>) -> Reply<v1::ListTokensResponse> {
-        let items = vec![token()];
+        let mut token = token();
+        token.name = self.called(&token.name);
+        let items = vec![token];
         let page = page();
         self.reply(&r, v1::ListTokensResponse { items, page })
     }
@@ -501,7 +516,7 @@ impl AuditService for Fake {
         let entry = v1::AuditEntry {
             id: 9,
             at: 1_772_366_400,
-            actor: "ci".into(),
+            actor: self.called("ci"),
             source: "192.0.2.7".into(),
             action: "peer.update".into(),
             object_kind: "peer".into(),
@@ -585,7 +600,9 @@ impl WebhookService for Fake {
         &self,
         request: Request<v1::ListWebhooksRequest>,
     ) -> Result<Response<v1::ListWebhooksResponse>, Status> {
-        let items = vec![webhook()];
+        let mut webhook = webhook();
+        webhook.name = self.called(&webhook.name);
+        let items = vec![webhook];
         self.reply(&request, v1::ListWebhooksResponse { items })
     }
 
@@ -604,7 +621,9 @@ impl WebhookService for Fake {
         &self,
         request: Request<v1::GetWebhookRequest>,
     ) -> Result<Response<v1::Webhook>, Status> {
-        self.reply(&request, webhook())
+        let mut webhook = webhook();
+        webhook.name = self.called(&webhook.name);
+        self.reply(&request, webhook)
     }
 
     async fn update(

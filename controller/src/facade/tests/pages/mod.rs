@@ -1,5 +1,6 @@
 //! The pages without sockets, as a browser asks for them.
 
+mod administering;
 mod node_forms;
 mod nodes;
 mod refusing;
