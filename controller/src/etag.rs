@@ -26,6 +26,8 @@ pub fn of_node(node: &Node) -> String {
     declared.observed_generation = 0;
     declared.awaits_confirmation = false;
     declared.warnings.clear();
+    declared.rx_bytes_per_s = None;
+    declared.tx_bytes_per_s = None;
     declared.etag.clear();
     // Learned from the agent, not declared; a key that was given shows in `updated_at`.
     declared.public_key.clear();

@@ -1,7 +1,8 @@
 //! The REST API over a fleet of simulated agents: lists of many peers, many creates at once, and creates
 //! at a steady rate while all nodes are polled.
 //!
-//! `target/release/api [NODES [PEERS]]`, default 100 and 100,000.
+//! `target/release/api [NODES [PEERS [SECONDS]]]`, default 100 nodes, 100,000 peers, and the controller's own 10 s from
+//! one poll of a node to the next.
 
 use std::{
     error::Error,
@@ -22,10 +23,10 @@ const A_SECOND: u32 = 50;
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let mut number = |default: u32| arguments.next().map_or(Ok(default), |text| text.parse());
-    let (nodes, peers) = (number(100)?, number(100_000)?);
+    let (nodes, peers, poll_s) = (number(100)?, number(100_000)?, number(10)?);
 
-    let fleet = Fleet::new(nodes);
-    println!("\n### REST API, {nodes} simulated nodes, polled every second\n");
+    let fleet = Fleet::polled(nodes, Duration::from_secs(poll_s.into()));
+    println!("\n### REST API, {nodes} simulated nodes, polled every {poll_s} s\n");
     println!("| what | measured | bar |\n|---|---|---|");
     bulk(&fleet);
     steady(&fleet);

@@ -1,7 +1,7 @@
 //! What a worker does when it looks at its node: read it, compare, send what differs, read it again,
 //! and record what came of it.
 
-use std::collections::{HashMap, HashSet};
+use std::{collections::HashSet, time::Duration};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::time::Instant;
@@ -34,6 +34,9 @@ use crate::{
 
 /// Sending and reading again, until the node agrees; what still differs then waits for a retry.
 const ROUNDS: u32 = 3;
+/// How long what was declared during a look waits, when nobody tells of it: many peers at once are
+/// declared in many transactions, and their nodes told after some of them.
+const NEWS_WAIT: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// Looks at the node and brings it in line. Without `must_poll` the last dump is good enough.
@@ -168,6 +171,7 @@ impl Worker {
         allowed: Option<Consent>,
     ) -> Result<u64, StoreError> {
         let mut sent = Sent::default();
+        let mut dealt_with = 0;
         for round in 1..=ROUNDS {
             let desired = self.load_desired().await?;
             if round == 1 {
@@ -180,12 +184,20 @@ impl Worker {
             }
             let changes: Vec<&Change> = plan.to_send(consent).collect();
             let waits = self.retry_at.is_some_and(|at| Instant::now() < at);
+            let has_news = || !sent.untried(&desired.generations(), &changes).is_empty();
+            if round > 1 && !waits && sent.cut_short.is_none() && has_news() {
+                // Declared while we were sending: that is work, and nobody's failure.
+                self.record(&desired, &plan, consent, &sent).await?;
+                self.looks_again_at = Some(Instant::now() + NEWS_WAIT);
+                return Ok(dealt_with);
+            }
             if changes.is_empty() || waits || round == ROUNDS || sent.cut_short.is_some() {
                 return self.conclude(&desired, &plan, consent, &sent).await;
             }
-            let answered = std::mem::take(&mut sent.answered);
+            dealt_with = desired.node.desired_generation;
+            let before = std::mem::take(&mut sent);
             sent = self.send(&desired, &changes).await?;
-            sent.answered.extend(answered);
+            sent.follows(before);
             self.dump = None;
             if sent.cut_short.is_none() && !self.poll().await? {
                 return self.record_silence().await;
@@ -259,11 +271,7 @@ impl Worker {
         let Ok(client) = self.client.clone() else {
             return Ok(Sent::default());
         };
-        let generations: HashMap<PublicKey, u64> = desired
-            .peers
-            .iter()
-            .map(|peer| (peer.public_key, peer.generation))
-            .collect();
+        let generations = desired.generations();
         let shared = std::sync::Arc::clone(&self.shared);
         let interface = self.row.settings.wg_interface.clone();
         let target = Target {

@@ -36,6 +36,14 @@ impl Desired {
             .await
     }
 
+    /// Which state of each declared peer this is.
+    pub(super) fn generations(&self) -> HashMap<PublicKey, u64> {
+        let peers = self.peers.iter();
+        peers
+            .map(|peer| (peer.public_key, peer.generation))
+            .collect()
+    }
+
     /// What the plan compares with the dump.
     pub(super) fn to_plan(&self, now_s: i64, written: &Written) -> DesiredNode {
         let (present, absent): (Vec<_>, Vec<_>) =

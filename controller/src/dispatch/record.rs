@@ -30,6 +30,7 @@ use crate::{
     },
 };
 
+const NOT_WRITTEN: &str = "differs on the node, and is not yet written to it";
 const NOT_SEEN: &str = "written, but not yet seen on the node";
 const NOT_COMPARED: &str = "adopted, and not yet compared with the node";
 const HELD: &str = "waits for an operator to confirm the node's plan";
@@ -217,8 +218,18 @@ impl Worker {
     /// Outcomes that the store does not have yet.
     fn news(&self, desired: &Desired, plan: &Plan, consent: Consent, sent: &Sent) -> Vec<Outcome> {
         let mut open: HashMap<PublicKey, (SyncState, String)> = HashMap::new();
-        for change in plan.to_send(consent) {
+        let to_send: Vec<_> = plan.to_send(consent).collect();
+        let mut untried = sent.untried(&desired.generations(), &to_send);
+        if sent.cut_short.is_some() {
+            // Why they were not tried is what there is to say of them.
+            untried.clear();
+        }
+        for change in to_send {
             let key = change.call.public_key();
+            if untried.contains(&key) {
+                open.insert(key, (SyncState::Pending, NOT_WRITTEN.to_owned()));
+                continue;
+            }
             let outcome = match sent.errors.get(&key).or(sent.cut_short.as_ref()) {
                 Some(error) if error.is_retryable() => (SyncState::Pending, error.to_string()),
                 Some(error) => (SyncState::Failed, error.to_string()),
@@ -253,6 +264,8 @@ impl Worker {
                     .unwrap_or((SyncState::Applied, String::new()));
                 ((key, state, reason), was)
             })
+            // Their turn comes; until then what is known of them stays.
+            .filter(|((key, ..), was)| *was == SyncState::Applied || !untried.contains(key))
             .filter(|(outcome, was)| self.is_news(outcome, *was))
             .map(|(outcome, _)| outcome)
             .collect()

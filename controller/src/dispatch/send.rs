@@ -1,6 +1,6 @@
 //! Sending a plan: phase by phase, the changes of one phase at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt, stream};
 use wire_contract::{InterfaceName, PublicKey, signing::WINDOW};
@@ -26,6 +26,30 @@ pub(super) struct Sent {
     pub(super) answered: Vec<PublicKey>,
     /// The node stopped answering: the rest was not sent.
     pub(super) cut_short: Option<AgentError>,
+    /// What was tried: keys, and the generation of the peer where one is declared.
+    tried: HashMap<PublicKey, Option<u64>>,
+}
+
+impl Sent {
+    /// Takes over what holds of an earlier round as well.
+    pub(super) fn follows(&mut self, before: Self) {
+        self.answered.extend(before.answered);
+        for (key, generation) in before.tried {
+            self.tried.entry(key).or_insert(generation);
+        }
+    }
+
+    /// Those of `changes` that were not tried, or not of the peer as it stands now; `generations` are
+    /// those of the peers' rows.
+    pub(super) fn untried(
+        &self,
+        generations: &HashMap<PublicKey, u64>,
+        changes: &[&Change],
+    ) -> HashSet<PublicKey> {
+        let keys = changes.iter().map(|change| change.call.public_key());
+        keys.filter(|key| self.tried.get(key) != Some(&generations.get(key).copied()))
+            .collect()
+    }
 }
 
 /// To whom changes go.
@@ -44,7 +68,14 @@ impl Target<'_> {
         generations: &HashMap<PublicKey, u64>,
         written: &mut Written,
     ) -> Result<Sent, StoreError> {
-        let mut sent = Sent::default();
+        let tried = |change: &&Change| {
+            let key = change.call.public_key();
+            (key, generations.get(&key).copied())
+        };
+        let mut sent = Sent {
+            tried: changes.iter().map(tried).collect(),
+            ..Sent::default()
+        };
         for phase in [Phase::Remove, Phase::Shrink, Phase::Grow] {
             let calls: Vec<&Call> = changes
                 .iter()
@@ -174,5 +205,55 @@ const fn counted(answer: &Result<(), AgentError>) -> Outcome {
         Ok(()) => Outcome::Applied,
         Err(error) if is_silence(error) => Outcome::Unanswered,
         Err(_) => Outcome::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn key(number: u8) -> PublicKey {
+        PublicKey::from_bytes([number; 32])
+    }
+
+    fn removal(number: u8) -> Change {
+        Change {
+            phase: Phase::Remove,
+            call: Call::Remove(key(number)),
+            fields: BTreeMap::new(),
+            hold: None,
+        }
+    }
+
+    fn sent(tried: &[(u8, Option<u64>)]) -> Sent {
+        Sent {
+            tried: tried
+                .iter()
+                .map(|(number, at)| (key(*number), *at))
+                .collect(),
+            ..Sent::default()
+        }
+    }
+
+    #[test]
+    fn what_was_declared_since_is_untried() {
+        let (one, two, three) = (removal(1), removal(2), removal(3));
+        let mut now = sent(&[(1, Some(4)), (2, None)]);
+        now.follows(sent(&[(1, Some(3)), (3, None)]));
+        let untried = |generations: &[(u8, u64)]| {
+            let generations = generations.iter().map(|(number, at)| (key(*number), *at));
+            let mut keys: Vec<_> = now
+                .untried(&generations.collect(), &[&one, &two, &three])
+                .into_iter()
+                .collect();
+            keys.sort_unstable();
+            keys
+        };
+        assert_eq!(untried(&[(1, 4)]), []);
+        assert_eq!(untried(&[(1, 5)]), [key(1)], "changed since");
+        assert_eq!(untried(&[(1, 4), (3, 1)]), [key(3)], "declared again since");
+        assert_eq!(untried(&[]), [key(1)], "deleted since");
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
-    time::{Instant, MissedTickBehavior},
+    time::{Instant, MissedTickBehavior, interval_at},
 };
 use tokio_util::sync::CancellationToken;
 use wire_contract::{PublicKey, dto::DumpPeer};
@@ -103,6 +103,8 @@ pub(super) struct Worker {
     pub(super) recorded: HashMap<PublicKey, (SyncState, String)>,
     pub(super) failures: u32,
     pub(super) retry_at: Option<Instant>,
+    /// There is more to do than one look did, and whoever declared it tells us sooner or not at all.
+    pub(super) looks_again_at: Option<Instant>,
     pub(super) next_checkpoint: Instant,
 }
 
@@ -147,7 +149,8 @@ impl Worker {
             recorded: HashMap::new(),
             failures: 0,
             retry_at: None,
-            next_checkpoint: Instant::now() + first_checkpoint(node),
+            looks_again_at: None,
+            next_checkpoint: Instant::now() + phase(node, CHECKPOINT),
             node,
             row,
             shared,
@@ -157,10 +160,15 @@ impl Worker {
     /// Works until stopped, then writes a last checkpoint.
     pub(super) async fn run(mut self, handle: WorkerHandle, mut commands: mpsc::Receiver<Command>) {
         let enabled = self.row.settings.enabled;
-        let mut beat = tokio::time::interval(self.shared.options.poll_interval);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // At once, then at a beat of its own: workers that began together, or were all held up by the
+        // same thing, would else poll in one burst ever after.
+        let mut first = enabled;
+        let every = self.shared.options.poll_interval;
+        let mut beat = interval_at(Instant::now() + phase(self.node, every), every);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             let retry_at = self.retry_at;
+            let again_at = self.looks_again_at;
             let stop = handle.stop.clone();
             let turn = tokio::select! {
                 biased;
@@ -168,8 +176,14 @@ impl Worker {
                 Some(command) = commands.recv() => Turn::Command(command),
                 () = handle.wake.notified() => Turn::Look { poll: false },
                 () = sleep_until(retry_at), if retry_at.is_some() => Turn::Look { poll: true },
+                () = sleep_until(again_at), if again_at.is_some() => Turn::Look { poll: false },
+                () = std::future::ready(()), if first => Turn::Beat { due: Instant::now() },
                 due = beat.tick(), if enabled => Turn::Beat { due },
             };
+            if !matches!(turn, Turn::Command(_)) {
+                self.looks_again_at = None;
+            }
+            first &= !matches!(turn, Turn::Beat { .. });
             // What is under way when the worker is stopped is dropped; a request that was sent all
             // the same is accounted for by the time it was signed.
             tokio::select! {
@@ -246,15 +260,43 @@ enum Turn {
     },
 }
 
-/// Spread, so that workers that began together don't all write together ever after.
-fn first_checkpoint(node: NodeId) -> Duration {
-    let number = node.as_uuid().as_u128() % u128::from(CHECKPOINT.as_secs());
-    Duration::from_secs(u64::try_from(number).unwrap_or(0))
+/// A node's part of a time, so that workers that began together don't all do something together ever
+/// after.
+fn phase(node: NodeId, of: Duration) -> Duration {
+    // The end of a version 7 id is random, its beginning is when it was made.
+    let [.., high, low] = *node.as_uuid().as_bytes();
+    of * u32::from(u16::from_be_bytes([high, low])) / (u32::from(u16::MAX) + 1)
 }
 
 async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beats_are_spread_over_the_whole_interval() {
+        let interval = Duration::from_secs(10);
+        let mut tenths = [0; 10];
+        for _ in 0..1000 {
+            let at = phase(NodeId::generate(), interval);
+            assert!(at < interval);
+            tenths[usize::try_from(at.as_secs()).expect("under ten")] += 1;
+        }
+        assert!(
+            tenths.iter().all(|count| (40..=180).contains(count)),
+            "{tenths:?}"
+        );
+    }
+
+    #[test]
+    fn a_node_keeps_its_beat() {
+        let node = NodeId::generate();
+        assert_eq!(phase(node, CHECKPOINT), phase(node, CHECKPOINT));
     }
 }

@@ -55,6 +55,11 @@ const METHODS: &[(Method, &str, &str)] = &[
         "HistoryService/PeerHistory",
     ),
     (Method::GET, "/overview", "HistoryService/Overview"),
+    (
+        Method::GET,
+        "/overview/history",
+        "HistoryService/FleetHistory",
+    ),
     (Method::GET, "/tokens", "TokenService/List"),
     (Method::POST, "/tokens", "TokenService/Create"),
     (Method::DELETE, "/tokens/{id}", "TokenService/Revoke"),

@@ -26,6 +26,17 @@ pub(super) fn routes() -> Router<Facade> {
 
 /// Not kept under an idempotency key: a copy is as large as the store.
 async fn create(State(mut facade): State<Facade>, caller: Caller) -> Answer<impl IntoResponse> {
+    download(&mut facade, &caller).await
+}
+
+/// A copy as an answer that streams it.
+///
+/// # Errors
+/// When it is refused, before anything is sent.
+pub(super) async fn download(
+    facade: &mut Facade,
+    caller: &Caller,
+) -> Answer<impl IntoResponse + use<>> {
     let message = v1::CreateBackupRequest {};
     let answer = facade.backup.create(caller.request(message)).await?;
     let mut parts = answer.into_inner();

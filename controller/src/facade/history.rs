@@ -1,4 +1,4 @@
-//! `/api/v1/nodes/{id}/history`, `/api/v1/peers/{id}/history` and `/api/v1/overview`.
+//! `/api/v1/nodes/{id}/history`, `/api/v1/peers/{id}/history`, `/api/v1/overview` and its history.
 
 mod describe;
 
@@ -36,6 +36,7 @@ pub(super) fn routes() -> Router<Facade> {
         .route("/nodes/{id}/history", get(node))
         .route("/peers/{id}/history", get(peer))
         .route("/overview", get(overview))
+        .route("/overview/history", get(fleet))
 }
 
 async fn node(
@@ -63,6 +64,19 @@ async fn peer(
         range: Some(range(query)?),
     };
     let answer = facade.history.peer_history(caller.request(message)).await?;
+    Ok(Json(answer.into_inner().into()))
+}
+
+async fn fleet(
+    State(mut facade): State<Facade>,
+    caller: Caller,
+    query: Parameters,
+) -> Answer<Json<PeerHistory>> {
+    let message = v1::FleetHistoryRequest {
+        range: Some(range(query)?),
+    };
+    let history = &mut facade.history;
+    let answer = history.fleet_history(caller.request(message)).await?;
     Ok(Json(answer.into_inner().into()))
 }
 
@@ -132,7 +146,7 @@ impl From<v1::StatusChange> for StatusChange {
     }
 }
 
-/// A peer's history, and the part of a node's that is the same.
+/// A peer's history, that of the fleet, and the part of a node's that is the same.
 #[derive(JsonSchema, Serialize)]
 struct PeerHistory {
     /// The range, widened to whole spans.
@@ -148,6 +162,17 @@ struct PeerHistory {
 
 impl From<v1::PeerHistoryResponse> for PeerHistory {
     fn from(history: v1::PeerHistoryResponse) -> Self {
+        Self {
+            from: Timestamp(history.from),
+            to: Timestamp(history.to),
+            step_s: history.step_s,
+            points: all(history.points),
+        }
+    }
+}
+
+impl From<v1::FleetHistoryResponse> for PeerHistory {
+    fn from(history: v1::FleetHistoryResponse) -> Self {
         Self {
             from: Timestamp(history.from),
             to: Timestamp(history.to),

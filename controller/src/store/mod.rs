@@ -57,6 +57,7 @@ pub mod tombstones;
 pub mod value;
 pub mod webhooks;
 
+mod named;
 mod part;
 mod readers;
 mod writer;

@@ -1,11 +1,11 @@
 //! How a node was last seen, and whether it may be written to.
 
-use rusqlite::Row;
 use wire_contract::PublicKey;
 
 use super::{
     NodeId, NodeStatus, WriteTx,
     error::{StoreError, changed},
+    named::NamedRow,
     value::{Text, Unsigned, signed},
 };
 
@@ -145,7 +145,7 @@ pub fn beat(tx: &WriteTx<'_>, id: NodeId, now_s: i64) -> Result<(), StoreError> 
     changed(tx.prepare_cached(sql)?.execute((id, now_s))?, "node")
 }
 
-pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<NodeState> {
+pub(super) fn from_row(row: NamedRow<'_>) -> rusqlite::Result<NodeState> {
     Ok(NodeState {
         status: row.get("status")?,
         status_reason: row.get("status_reason")?,
@@ -155,6 +155,6 @@ pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<NodeState> {
         version: row.get("version")?,
         boot_id: row.get("boot_id")?,
         ifindex: row.get("ifindex")?,
-        uptime_s: row.get::<_, Option<Unsigned>>("uptime_s")?.map(|s| s.0),
+        uptime_s: row.get::<Option<Unsigned>>("uptime_s")?.map(|s| s.0),
     })
 }

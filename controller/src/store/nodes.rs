@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension};
 use wire_contract::{AllowedIp, InterfaceName, Keepalive, PublicKey};
 
 use super::{
     AgentId, NodeId, UnmanagedPeers, WriteTx,
     error::{StoreError, changed, found},
+    named::{Columns, NamedRow},
     node_status::{self, NodeState},
-    value::{Json, Text, unsigned},
+    value::{Json, Text},
 };
 
 /// What an operator declares of a node, apart from its pools and its secret.
@@ -215,7 +216,9 @@ pub fn delete(tx: &WriteTx<'_>, id: NodeId) -> Result<(), StoreError> {
 /// [`StoreError::NotFound`].
 pub fn get(conn: &Connection, id: NodeId) -> Result<NodeRow, StoreError> {
     let mut select = conn.prepare_cached(&format!("{SELECT} WHERE n.id = ?1"))?;
-    found(select.query_row([id], from_row), "node")
+    let columns = Columns::of(&select);
+    let row = select.query_row([id], |row| from_row(columns.name(row)));
+    found(row, "node")
 }
 
 /// All nodes, by name. There are hundreds at most: callers filter and page in memory.
@@ -224,18 +227,19 @@ pub fn get(conn: &Connection, id: NodeId) -> Result<NodeRow, StoreError> {
 /// When they can't be read.
 pub fn list(conn: &Connection) -> Result<Vec<NodeRow>, StoreError> {
     let mut select = conn.prepare_cached(&format!("{SELECT} ORDER BY n.name"))?;
-    let rows = select.query_map([], from_row)?;
+    let columns = Columns::of(&select);
+    let rows = select.query_map([], |row| from_row(columns.name(row)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<NodeRow> {
+fn from_row(row: NamedRow<'_>) -> rusqlite::Result<NodeRow> {
     Ok(NodeRow {
         id: row.get("id")?,
         settings: settings_from_row(row)?,
         agent_url: row.get("agent_url")?,
         state: node_status::from_row(row)?,
-        desired_generation: unsigned(row, "desired_generation")?,
-        observed_generation: unsigned(row, "observed_generation")?,
+        desired_generation: row.unsigned("desired_generation")?,
+        observed_generation: row.unsigned("observed_generation")?,
         peer_count: row.get("peer_count")?,
         removal_confirmed: row.get("removal_confirmed")?,
         writes_held: row.get("writes_held")?,
@@ -244,23 +248,23 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<NodeRow> {
     })
 }
 
-fn settings_from_row(row: &Row<'_>) -> rusqlite::Result<NodeSettings> {
+fn settings_from_row(row: NamedRow<'_>) -> rusqlite::Result<NodeSettings> {
     let keepalive: Option<u16> = row.get("persistent_keepalive")?;
     let public_key: Option<Text<PublicKey>> = row.get("public_key")?;
     Ok(NodeSettings {
         name: row.get("name")?,
         agent_id: row.get("agent_id")?,
-        wg_interface: row.get::<_, Text<InterfaceName>>("wg_interface")?.0,
+        wg_interface: row.get::<Text<InterfaceName>>("wg_interface")?.0,
         endpoint: row.get("endpoint")?,
         weight: row.get("weight")?,
         max_peers: row.get("max_peers")?,
         enabled: row.get("enabled")?,
-        labels: row.get::<_, Json<_>>("labels")?.0,
+        labels: row.get::<Json<_>>("labels")?.0,
         unmanaged_peers: row.get("unmanaged_peers")?,
-        reserved_ips: row.get::<_, Json<_>>("reserved_ips")?.0,
-        dns: row.get::<_, Json<_>>("dns")?.0,
+        reserved_ips: row.get::<Json<_>>("reserved_ips")?.0,
+        dns: row.get::<Json<_>>("dns")?.0,
         mtu: row.get("mtu")?,
-        client_allowed_ips: row.get::<_, Json<_>>("client_allowed_ips")?.0,
+        client_allowed_ips: row.get::<Json<_>>("client_allowed_ips")?.0,
         persistent_keepalive: keepalive.map(Keepalive::from_secs),
         public_key: public_key.map(|text| text.0),
         tls_pin_sha256: row.get("tls_pin_sha256")?,

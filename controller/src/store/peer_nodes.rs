@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension};
 use wire_contract::{AllowedIp, Keepalive, PresharedKey, PublicKey};
 
 use super::{
     NodeId, PeerId, SyncState, WriteTx,
     error::{StoreError, changed},
+    named::{Columns, NamedRow},
     peers, quotas,
     seal::Sealer,
     value::{Json, Text, signed, unsigned},
@@ -400,22 +401,23 @@ pub fn desired(
         quotas::COLUMNS
     );
     let mut select = conn.prepare_cached(&sql)?;
+    let columns = Columns::of(&select);
     let mut rows = select.query([node])?;
     let mut peers = Vec::new();
     while let Some(row) = rows.next()? {
-        peers.push(desired_from_row(row, sealer)?);
+        peers.push(desired_from_row(columns.name(row), sealer)?);
     }
     Ok(peers)
 }
 
-fn desired_from_row(row: &Row<'_>, sealer: &Sealer) -> Result<DesiredPeer, StoreError> {
+fn desired_from_row(row: NamedRow<'_>, sealer: &Sealer) -> Result<DesiredPeer, StoreError> {
     let peer_id = row.get("peer_id")?;
     let sealed: Option<Vec<u8>> = row.get("preshared_key")?;
     let open = |sealed: Vec<u8>| peers::open_preshared_key(sealer, peer_id, &sealed);
     Ok(DesiredPeer {
         peer_id,
-        public_key: row.get::<_, Text<_>>("public_key")?.0,
-        allowed_ips: row.get::<_, Json<_>>("allowed_ips")?.0,
+        public_key: row.get::<Text<_>>("public_key")?.0,
+        allowed_ips: row.get::<Json<_>>("allowed_ips")?.0,
         persistent_keepalive: Keepalive::from_secs(row.get("persistent_keepalive")?),
         preshared_key: sealed.map(open).transpose()?,
         psk_confirmed: row.get("psk_confirmed")?,
@@ -423,7 +425,7 @@ fn desired_from_row(row: &Row<'_>, sealer: &Sealer) -> Result<DesiredPeer, Store
         expires_at: row.get("expires_at")?,
         quota: quotas::from_row(row)?,
         sync_state: row.get("sync_state")?,
-        generation: unsigned(row, "generation")?,
+        generation: row.unsigned("generation")?,
         moving_to: row.get("moving_to")?,
         online: row.get("online")?,
     })

@@ -6,17 +6,18 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 use wire_contract::{AllowedIp, Keepalive, PresharedKey, PublicKey};
 use zeroize::Zeroizing;
 
 use super::{
     NodeId, PeerId, SyncState, WriteTx, allocations,
     error::{StoreError, changed, found},
+    named::{Columns, NamedRow},
     quotas,
     seal::{Place, Sealer},
     tombstones,
-    value::{Json, Text, unsigned},
+    value::{Json, Text},
 };
 use crate::domain::quota::Quota;
 
@@ -278,7 +279,10 @@ fn remove(tx: &WriteTx<'_>, id: PeerId) -> Result<(), StoreError> {
 /// [`StoreError::NotFound`].
 pub fn get(conn: &Connection, id: PeerId) -> Result<PeerRow, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM peers p {JOIN} {JOIN_QUOTA} WHERE p.id = ?1");
-    found(conn.prepare_cached(&sql)?.query_row([id], from_row), "peer")
+    let mut select = conn.prepare_cached(&sql)?;
+    let columns = Columns::of(&select);
+    let row = select.query_row([id], |row| from_row(columns.name(row)));
+    found(row, "peer")
 }
 
 /// The client's private key, when it is kept.
@@ -322,34 +326,34 @@ pub(super) fn open_preshared_key(
     Ok(PresharedKey::from_bytes(*key))
 }
 
-pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<PeerRow> {
+pub(super) fn from_row(row: NamedRow<'_>) -> rusqlite::Result<PeerRow> {
     Ok(PeerRow {
         id: row.get("id")?,
         node_id: row.get("node_id")?,
-        public_key: row.get::<_, Text<_>>("public_key")?.0,
+        public_key: row.get::<Text<_>>("public_key")?.0,
         has_private_key: row.get("has_private_key")?,
         has_preshared_key: row.get("has_preshared_key")?,
         settings: settings_from_row(row)?,
-        allowed_ips: row.get::<_, Json<_>>("allowed_ips")?.0,
+        allowed_ips: row.get::<Json<_>>("allowed_ips")?.0,
         sync_state: row.get("sync_state")?,
         sync_reason: row.get("sync_reason")?,
-        generation: unsigned(row, "generation")?,
+        generation: row.unsigned("generation")?,
         psk_confirmed: row.get("psk_confirmed")?,
         quota: quotas::from_row(row)?,
-        checkpoint_bytes: unsigned(row, "checkpoint_bytes")?,
+        checkpoint_bytes: row.unsigned("checkpoint_bytes")?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
     })
 }
 
-fn settings_from_row(row: &Row<'_>) -> rusqlite::Result<PeerSettings> {
+fn settings_from_row(row: NamedRow<'_>) -> rusqlite::Result<PeerSettings> {
     Ok(PeerSettings {
         name: row.get("name")?,
         persistent_keepalive: Keepalive::from_secs(row.get("persistent_keepalive")?),
-        dns: row.get::<_, Json<_>>("dns")?.0,
+        dns: row.get::<Json<_>>("dns")?.0,
         mtu: row.get("mtu")?,
-        client_allowed_ips: row.get::<_, Json<_>>("client_allowed_ips")?.0,
-        labels: row.get::<_, Json<_>>("labels")?.0,
+        client_allowed_ips: row.get::<Json<_>>("client_allowed_ips")?.0,
+        labels: row.get::<Json<_>>("labels")?.0,
         enabled: row.get("enabled")?,
         disabled_reason: row.get("disabled_reason")?,
         expires_at: row.get("expires_at")?,

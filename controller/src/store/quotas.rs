@@ -1,11 +1,12 @@
 //! How much peers may move, and what they have used of it.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     PeerId, WriteTx,
     error::StoreError,
-    value::{Text, signed, unsigned},
+    named::{Columns, NamedRow},
+    value::{Text, Unsigned, signed},
 };
 use crate::domain::{period::QuotaPeriod, quota::Quota};
 
@@ -14,15 +15,15 @@ pub(super) const COLUMNS: &str = "q.quota_bytes, q.period AS quota_period, \
     q.period_start AS quota_period_start, q.used_bytes AS quota_used_bytes, q.held AS quota_held";
 
 /// The quota of a row that has [`COLUMNS`]; `None` when the peer has none.
-pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Option<Quota>> {
-    if row.get_ref("quota_bytes")?.data_type() == rusqlite::types::Type::Null {
+pub(super) fn from_row(row: NamedRow<'_>) -> rusqlite::Result<Option<Quota>> {
+    let Some(Unsigned(bytes)) = row.get("quota_bytes")? else {
         return Ok(None);
-    }
+    };
     Ok(Some(Quota {
-        bytes: unsigned(row, "quota_bytes")?,
-        period: row.get::<_, Text<_>>("quota_period")?.0,
+        bytes,
+        period: row.get::<Text<_>>("quota_period")?.0,
         period_start_s: row.get("quota_period_start")?,
-        used_bytes: unsigned(row, "quota_used_bytes")?,
+        used_bytes: row.unsigned("quota_used_bytes")?,
         held: row.get("quota_held")?,
     }))
 }
@@ -34,7 +35,9 @@ pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Option<Quota>> {
 pub fn get(conn: &Connection, peer: PeerId) -> Result<Option<Quota>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM peer_quotas q WHERE q.peer_id = ?1");
     let mut select = conn.prepare_cached(&sql)?;
-    Ok(select.query_row([peer], from_row).optional()?.flatten())
+    let columns = Columns::of(&select);
+    let row = select.query_row([peer], |row| from_row(columns.name(row)));
+    Ok(row.optional()?.flatten())
 }
 
 /// Sets a peer's quota with its use, or takes it away.

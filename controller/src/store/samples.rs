@@ -5,6 +5,8 @@
 //! So a span is never counted twice, whatever happens between two transactions, and there is no
 //! rolling up that could be missed. What is left to do later is forgetting.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{
@@ -30,6 +32,15 @@ pub struct Sample {
     pub watched_s: u32,
     /// Seconds it was online.
     pub online_s: u32,
+}
+
+impl Sample {
+    /// Together with another of the same time.
+    fn add(&mut self, other: Self) {
+        self.traffic = self.traffic.saturating_add(other.traffic);
+        self.watched_s = self.watched_s.saturating_add(other.watched_s);
+        self.online_s = self.online_s.saturating_add(other.online_s);
+    }
 }
 
 /// What a node is to have more in the span that `at` lies in. Nothing happens when it is gone.
@@ -104,6 +115,64 @@ pub fn of_node(
     )?;
     let rows = select.query_map((node, resolution_s, from_s, until_s), from_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Which stored spans of many are put together, and to spans of which length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spans {
+    /// Length of the stored ones, seconds.
+    pub resolution_s: i64,
+    /// They begin here or later; a multiple of the step.
+    pub from_s: i64,
+    /// They begin before this.
+    pub until_s: i64,
+    /// Length of what they are put together to: a multiple of the resolution.
+    pub step_s: i64,
+}
+
+/// What these nodes moved together, oldest first. A span that none of them was looked at in is not there.
+///
+/// # Errors
+/// When they can't be read.
+pub fn of_nodes(
+    conn: &Connection,
+    nodes: impl IntoIterator<Item = NodeId>,
+    spans: &Spans,
+) -> Result<Vec<Sample>, StoreError> {
+    let mut select = conn.prepare_cached(
+        "SELECT at, rx_bytes, tx_bytes, watched_s, online_s FROM node_samples \
+         WHERE node_id = ?1 AND resolution_s = ?2 AND at >= ?3 AND at < ?4 ORDER BY at",
+    )?;
+    let mut together: BTreeMap<i64, Sample> = BTreeMap::new();
+    for node in nodes {
+        let mut rows = select.query((node, spans.resolution_s, spans.from_s, spans.until_s))?;
+        // Most rows go where the one before went: they are sought in the map once for each span.
+        let mut sum = Sample::default();
+        while let Some(row) = rows.next()? {
+            let span = from_row(row)?;
+            let at = aligned(span.at, spans.step_s);
+            if sum.at != at {
+                add_to(&mut together, sum);
+                sum = Sample {
+                    at,
+                    ..Sample::default()
+                };
+            }
+            sum.add(span);
+        }
+        add_to(&mut together, sum);
+    }
+    Ok(together.into_values().collect())
+}
+
+fn add_to(together: &mut BTreeMap<i64, Sample>, sum: Sample) {
+    if sum.watched_s > 0 || sum.traffic != Traffic::default() {
+        let first = Sample {
+            at: sum.at,
+            ..Sample::default()
+        };
+        together.entry(sum.at).or_insert(first).add(sum);
+    }
 }
 
 /// The spans of a peer that begin in `[from_s, until_s)`, oldest first.

@@ -24,5 +24,7 @@ macro_rules! stories {
 stories! {
     sign_in: "sign-in",
     overview: "overview",
+    nodes: "nodes",
+    administering: "administering",
     peers: "peers",
 }

@@ -47,6 +47,14 @@ pub(in crate::facade) fn operations() -> Vec<Operation> {
             .does(TAG, "The fleet as it is now", "")
             .refuses(400, &["invalid_field"])
             .answers(&overview(), "How it is."),
+        Operation::get("/overview/history", "getFleetHistory")
+            .does(
+                TAG,
+                "What all nodes moved",
+                "The nodes this token sees, together. Spans are kept as those of a node.",
+            )
+            .query(range())
+            .answers(&peer(), "Their history."),
     ]
 }
 

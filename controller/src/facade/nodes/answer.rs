@@ -100,6 +100,12 @@ pub(in crate::facade) struct Node {
     /// The host's.
     #[schemars(with = "Option<format::Total>")]
     uptime_s: Option<u64>,
+    /// Received from its peers, over its last two polls; `null` unless it is online.
+    #[schemars(with = "Option<format::Total>")]
+    rx_bytes_per_s: Option<u64>,
+    /// Sent to its peers, over its last two polls; `null` unless it is online.
+    #[schemars(with = "Option<format::Total>")]
+    tx_bytes_per_s: Option<u64>,
     /// Declared peers, whether applied or not.
     #[schemars(with = "format::Count")]
     peer_count: u32,
@@ -148,6 +154,8 @@ impl From<v1::Node> for Node {
             latency_ms: node.latency_ms,
             version: text(node.version),
             uptime_s: node.uptime_s,
+            rx_bytes_per_s: node.rx_bytes_per_s,
+            tx_bytes_per_s: node.tx_bytes_per_s,
             peer_count: node.peer_count,
             desired_generation: node.desired_generation,
             observed_generation: node.observed_generation,

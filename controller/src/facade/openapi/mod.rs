@@ -49,6 +49,11 @@ static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
     Document { bytes, etag }
 });
 
+/// The document, as it is served.
+pub(super) fn document() -> &'static [u8] {
+    &DOCUMENT.bytes
+}
+
 pub(super) fn routes() -> Router<Facade> {
     Router::new().route(PATH, get(serve))
 }

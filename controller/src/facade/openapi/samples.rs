@@ -36,6 +36,8 @@ pub(in crate::facade) fn node() -> v1::Node {
         latency_ms: Some(3),
         version: "0.1.0".into(),
         uptime_s: Some(86_400),
+        rx_bytes_per_s: Some(125_000),
+        tx_bytes_per_s: Some(1_250_000),
         peer_count: 1,
         desired_generation: 7,
         observed_generation: 7,

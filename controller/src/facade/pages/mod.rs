@@ -38,12 +38,17 @@
 //! 6. Sentences and status words go to [`text`]; times, bytes and chips are those of [`show`].
 //! 7. Tests: `facade/tests/pages`, with `Browser` there.
 
+mod api;
 mod assets;
+mod audit;
+mod backup;
 mod compress;
 mod form;
 mod guard;
 mod headers;
 mod live;
+mod moment;
+mod nodes;
 mod overview;
 mod page;
 mod peers;
@@ -53,6 +58,8 @@ mod session;
 mod show;
 mod sign_in;
 mod text;
+mod tokens;
+mod webhooks;
 
 use axum::{Router, middleware};
 
@@ -65,6 +72,12 @@ use super::Facade;
 pub(super) fn routes(facade: &Facade) -> Router<Facade> {
     let behind_sign_in = overview::routes()
         .merge(live::routes())
+        .merge(nodes::routes())
+        .merge(audit::routes())
+        .merge(tokens::routes())
+        .merge(webhooks::routes())
+        .merge(api::routes())
+        .merge(backup::routes())
         .merge(peers::routes())
         .merge(sign_in::routes_when_signed_in())
         .route_layer(middleware::from_fn_with_state(

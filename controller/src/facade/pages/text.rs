@@ -2,7 +2,9 @@
 //! templates.
 
 use axum::http::StatusCode;
-use wgfleet_proto::v1::{NodeStatus, PeerState, SyncState, TokenRole};
+use wgfleet_proto::v1::{
+    ChangeAction, DeliveryOutcome, NodeStatus, PeerState, SyncState, TokenRole, UnmanagedPeers,
+};
 
 pub(super) const SIGN_IN: &str = "Sign in";
 pub(super) const NO_SUCH_TOKEN: &str =
@@ -12,7 +14,84 @@ pub(super) const CROSS_SITE: &str = "the request came from another site and was 
 pub(super) const STALE_FORM: &str =
     "the form is from another session and was not carried out; load the page again and repeat it";
 pub(super) const NOT_THIS_WAY: &str = "this address can't be used in this way";
+pub(super) const NO_TIME: &str = "this is no time: write it as 2026-03-01T12:00, in UTC";
+pub(super) const NO_SUCH_ROLE: &str = "choose one of the roles";
+pub(super) const WEBHOOK_ADDED: &str = "The webhook was added.";
+pub(super) const WEBHOOK_CHANGED: &str = "The webhook was changed.";
+pub(super) const WEBHOOK_ENABLED: &str = "It is told of what happens from now on.";
+pub(super) const WEBHOOK_DISABLED: &str = "It is not told of anything any more.";
+pub(super) const WEBHOOK_DELETED: &str = "The webhook was deleted.";
 pub(super) const NOTHING_HERE: &str = "there is nothing at this address";
+
+pub(super) const SAVED: &str = "Saved.";
+pub(super) const MAY_NOT_CHANGE: &str =
+    "the token you signed in with may look at this and not change it";
+pub(super) const AWAITS_CONFIRMATION: &str = "Changes wait for your word.";
+pub(super) const NO_NUMBER: &str = "a whole number is needed here";
+pub(super) const NO_LABEL: &str = "a label is written key=value, each on a line of its own";
+pub(super) const NO_SUCH_CHOICE: &str = "that is none of the choices";
+pub(super) const OUTDATED: &str = "Somebody else changed the node since you opened this form. What you typed is kept; \
+     where it differs, the field says what is saved now. Save again to put yours in its place.";
+pub(super) const NO_SECRET_YET: &str = "There is no secret to test with: type the agent's own. A generated one can be tested on the \
+     node's page, once the agent has it.";
+pub(super) const CHOOSE_FOR_PEERS: &str =
+    "The node has peers: choose what becomes of them, then delete it.";
+pub(super) const SECRET_ROTATED: &str =
+    "The agent took the new secret. Make it the only line of the agent's secret file.";
+pub(super) const APPLIED: &str = "The node is as declared.";
+pub(super) const NOT_ALL_APPLIED: &str = "Not everything is applied yet.";
+pub(super) const NOT_UNMANAGED: &str =
+    "that peer is not on the node any more, or it is declared by now";
+/// What the test of a connection checks, in its order.
+pub(super) const CHECKS: [&str; 4] = [
+    "The agent answers",
+    "It accepts the secret",
+    "It refuses a wrong signature",
+    "It has the interface",
+];
+
+/// What becomes of peers that nobody declared.
+pub(super) const fn unmanaged(policy: UnmanagedPeers) -> &'static str {
+    match policy {
+        UnmanagedPeers::Unspecified | UnmanagedPeers::Ignore => "shown and left alone",
+        UnmanagedPeers::Adopt => "adopted",
+        UnmanagedPeers::Remove => "removed",
+    }
+}
+
+/// The policy was changed to that.
+pub(super) const fn unmanaged_chosen(policy: UnmanagedPeers) -> &'static str {
+    match policy {
+        UnmanagedPeers::Unspecified | UnmanagedPeers::Ignore => {
+            "Peers that nobody declared are left alone from now on."
+        }
+        UnmanagedPeers::Adopt => "Peers that nobody declared are adopted from now on.",
+        UnmanagedPeers::Remove => {
+            "Peers that nobody declared are to be removed. That waits until you confirm the plan below."
+        }
+    }
+}
+
+/// A step of a plan: the word, and the class of its chip.
+pub(super) const fn change(action: ChangeAction) -> (&'static str, &'static str) {
+    match action {
+        ChangeAction::Add => ("add", "good"),
+        ChangeAction::Update => ("change", "wait"),
+        ChangeAction::Remove => ("remove", "bad"),
+        ChangeAction::Unspecified => ("unknown", "off"),
+    }
+}
+
+/// A field of a peer on a node.
+pub(super) fn peer_field(name: &str) -> &'static str {
+    match name {
+        "allowed_ips" => "Allowed IPs",
+        "persistent_keepalive" => "Keepalive, s",
+        "preshared_key" => "Preshared key",
+        "endpoint" => "Endpoint",
+        _ => "Something else",
+    }
+}
 
 /// What went wrong, as the heading of a page.
 pub(super) fn heading(status: StatusCode) -> &'static str {
@@ -51,6 +130,53 @@ pub(super) const fn role(role: TokenRole) -> &'static str {
         TokenRole::Operator => "operator",
         TokenRole::Viewer => "viewer",
         TokenRole::Unspecified => "unknown",
+    }
+}
+
+/// What became of a token that was revoked.
+pub(super) fn token_revoked(name: &str) -> String {
+    format!("The token “{name}” is refused from now on.")
+}
+
+/// How a ping went.
+pub(super) fn pinged(is_well: bool, latency_ms: u32, error: &str) -> String {
+    if is_well {
+        format!("The ping was answered after {latency_ms} ms.")
+    } else {
+        format!("The ping failed. {}", sentence(error))
+    }
+}
+
+/// Whether a token is in use: the word, and the class of its chip.
+pub(super) const fn token_state(revoked: bool, expired: bool) -> (&'static str, &'static str) {
+    if revoked {
+        ("revoked", "off")
+    } else if expired {
+        ("expired", "wait")
+    } else {
+        ("in use", "good")
+    }
+}
+
+/// How telling a webhook goes: the word, and the class of its chip.
+pub(super) const fn webhook_state(enabled: bool, failing: bool) -> (&'static str, &'static str) {
+    if !enabled {
+        ("disabled", "off")
+    } else if failing {
+        ("failing", "bad")
+    } else {
+        ("enabled", "good")
+    }
+}
+
+/// How a try to deliver went: the word, and the class of its chip.
+pub(super) const fn delivery_outcome(outcome: DeliveryOutcome) -> (&'static str, &'static str) {
+    match outcome {
+        DeliveryOutcome::Delivered => ("delivered", "good"),
+        DeliveryOutcome::Failed => ("failed", "wait"),
+        DeliveryOutcome::GivenUp => ("given up", "bad"),
+        DeliveryOutcome::Skipped => ("skipped", "off"),
+        DeliveryOutcome::Unspecified => ("unknown", "off"),
     }
 }
 
@@ -104,7 +230,6 @@ pub(super) fn event(name: &str) -> &'static str {
     }
 }
 
-pub(super) const SAVED: &str = "Saved.";
 pub(super) const SAVED_NEEDS_CONFIG: &str =
     "Saved. The client needs its configuration again: scan or download it below.";
 pub(super) const MOVED_NEEDS_CONFIG: &str =
@@ -137,7 +262,7 @@ pub(super) const NOT_TRIED: (&str, &str) = ("not tried", "off");
 pub(super) const ROW_ADDED: (&str, &str) = ("added", "good");
 pub(super) const ROW_REFUSED: (&str, &str) = ("refused", "bad");
 pub(super) const WRONG_COUNT: &str = "1 to 10000 peers can be added at once";
-pub(super) const NO_NUMBER: &str = "put {n} into the pattern, where the number goes";
+pub(super) const NO_PLACE_FOR_NUMBER: &str = "put {n} into the pattern, where the number goes";
 pub(super) const NO_CSV: &str = "this is no CSV";
 pub(super) const NO_NAME_COLUMN: &str =
     "the first line must name the columns, and one of them must be \"name\"";

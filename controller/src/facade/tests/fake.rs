@@ -19,8 +19,8 @@ use super::ID;
 pub(in crate::facade) struct Fake {
     /// What every call is refused with.
     pub(super) refusal: Option<Status>,
-    /// The one message that is refused, by its type's name, and how.
-    pub(super) refused: Option<(&'static str, Status)>,
+    /// What the message that is refused is called; absent refuses all.
+    pub(super) only: Option<&'static str>,
     /// What callers are refused with before they are let in.
     pub(super) closed: Option<Status>,
     pub(super) ready: bool,
@@ -36,7 +36,7 @@ impl Fake {
     pub(in crate::facade) fn new() -> Self {
         Self {
             refusal: None,
-            refused: None,
+            only: None,
             closed: None,
             ready: true,
             name: None,
@@ -86,6 +86,11 @@ impl Fake {
         self.name.clone().unwrap_or_else(|| usual.to_owned())
     }
 
+    fn node(&self) -> v1::Node {
+        let name = self.called("node-1");
+        v1::Node { name, ..node() }
+    }
+
     pub(in crate::facade) fn calls(&self) -> usize {
         self.asked.lock().expect("not poisoned").len()
     }
@@ -99,13 +104,10 @@ impl Fake {
             format!("{:?}", request.get_ref()),
             request.metadata().clone(),
         );
-        let refused = self.refused.clone();
-        let refused = refused.filter(|(name, _)| entry.0.split([' ', '{']).next() == Some(name));
+        let is_meant = self.only.is_none_or(|only| entry.0.starts_with(only));
         self.asked.lock().expect("not poisoned").push(entry);
-        if let Some((_, status)) = refused {
-            return Err(status);
-        }
-        self.refusal.clone().map_or(Ok(Response::new(answer)), Err)
+        let refusal = self.refusal.clone().filter(|_| is_meant);
+        refusal.map_or(Ok(Response::new(answer)), Err)
     }
 }
 
@@ -169,7 +171,7 @@ type Reply<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl NodeService for Fake {
     async fn list(&self, r: Request<v1::ListNodesRequest>) -> Reply<v1::ListNodesResponse> {
-        let items = vec![node()];
+        let items = vec![self.node()];
         self.reply(
             &r,
             v1::ListNodesResponse {
@@ -181,16 +183,16 @@ impl NodeService for Fake {
 
     async fn create(&self, r: Request<v1::CreateNodeRequest>) -> Reply<v1::CreateNodeResponse> {
         let secret = r.get_ref().secret.is_none().then(|| "drawn".to_owned());
-        let node = Some(node());
+        let node = Some(self.node());
         self.reply(&r, v1::CreateNodeResponse { node, secret })
     }
 
     async fn get(&self, r: Request<v1::GetNodeRequest>) -> Reply<v1::Node> {
-        self.reply(&r, node())
+        self.reply(&r, self.node())
     }
 
     async fn update(&self, r: Request<v1::UpdateNodeRequest>) -> Reply<v1::UpdateNodeResponse> {
-        let node = Some(node());
+        let node = Some(self.node());
         self.reply(&r, v1::UpdateNodeResponse { node })
     }
 
@@ -199,11 +201,11 @@ impl NodeService for Fake {
     }
 
     async fn enable(&self, r: Request<v1::EnableNodeRequest>) -> Reply<v1::Node> {
-        self.reply(&r, node())
+        self.reply(&r, self.node())
     }
 
     async fn disable(&self, r: Request<v1::DisableNodeRequest>) -> Reply<v1::Node> {
-        self.reply(&r, node())
+        self.reply(&r, self.node())
     }
 
     async fn test(&self, r: Request<v1::TestNodeRequest>) -> Reply<v1::TestNodeResponse> {
@@ -405,6 +407,19 @@ impl HistoryService for Fake {
         self.reply(&r, answer)
     }
 
+    async fn fleet_history(
+        &self,
+        r: Request<v1::FleetHistoryRequest>,
+    ) -> Reply<v1::FleetHistoryResponse> {
+        let answer = v1::FleetHistoryResponse {
+            from: 1_772_366_400,
+            to: 1_772_370_000,
+            step_s: 60,
+            points: vec![point()],
+        };
+        self.reply(&r, answer)
+    }
+
     async fn overview(&self, r: Request<v1::OverviewRequest>) -> Reply<v1::OverviewResponse> {
         let talker = v1::Talker {
             peer_id: ID.into(),
@@ -470,7 +485,9 @@ fn token() -> v1::Token {
 #[tonic::async_trait]
 impl TokenService for Fake {
     async fn list(&self, r: Request<v1::ListTokensRequest>) -> Reply<v1::ListTokensResponse> {
-        let items = vec![token()];
+        let mut token = token();
+        token.name = self.called(&token.name);
+        let items = vec![token];
         let page = page();
         self.reply(&r, v1::ListTokensResponse { items, page })
     }
@@ -517,7 +534,7 @@ impl AuditService for Fake {
         let entry = v1::AuditEntry {
             id: 9,
             at: 1_772_366_400,
-            actor: "ci".into(),
+            actor: self.called("ci"),
             source: "192.0.2.7".into(),
             action: "peer.update".into(),
             object_kind: "peer".into(),
@@ -601,7 +618,9 @@ impl WebhookService for Fake {
         &self,
         request: Request<v1::ListWebhooksRequest>,
     ) -> Result<Response<v1::ListWebhooksResponse>, Status> {
-        let items = vec![webhook()];
+        let mut webhook = webhook();
+        webhook.name = self.called(&webhook.name);
+        let items = vec![webhook];
         self.reply(&request, v1::ListWebhooksResponse { items })
     }
 
@@ -620,7 +639,9 @@ impl WebhookService for Fake {
         &self,
         request: Request<v1::GetWebhookRequest>,
     ) -> Result<Response<v1::Webhook>, Status> {
-        self.reply(&request, webhook())
+        let mut webhook = webhook();
+        webhook.name = self.called(&webhook.name);
+        self.reply(&request, webhook)
     }
 
     async fn update(

@@ -56,6 +56,24 @@ async fn a_peer_over_what_is_left_to_the_service() {
 }
 
 #[tokio::test]
+async fn all_nodes_together() {
+    let fake = Fake::new();
+    let target = "/api/v1/overview/history?step=1m";
+    let answer = send(&fake, Method::GET, target).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(
+        answer.json(),
+        json!({
+            "from": "2026-03-01T12:00:00Z", "to": "2026-03-01T13:00:00Z", "step_s": 60,
+            "points": [{
+                "at": "2026-03-01T12:00:00Z", "rx_bytes": 5, "tx_bytes": 7, "online_permille": 990,
+            }],
+        })
+    );
+    assert!(fake.last().contains("step_s: 60"), "{}", fake.last());
+}
+
+#[tokio::test]
 async fn the_overview() {
     let fake = Fake::new();
     let answer = send(&fake, Method::GET, "/api/v1/overview").await;

@@ -14,7 +14,7 @@ fn expected() -> Value {
         "persistent_keepalive": null, "tls_pin_sha256": null, "tls_ca_pem": null,
         "status": "offline", "status_reason": "connection refused",
         "status_since": "2026-03-01T12:00:00Z", "last_seen": null, "latency_ms": 3, "version": null,
-        "uptime_s": null, "peer_count": 0, "desired_generation": 0, "observed_generation": 0,
+        "uptime_s": null, "rx_bytes_per_s": null, "tx_bytes_per_s": null, "peer_count": 0, "desired_generation": 0, "observed_generation": 0,
         "awaits_confirmation": false, "warnings": [],
         "created_at": "2026-03-01T12:00:00Z", "updated_at": "2026-03-01T12:00:01Z", "etag": "v1",
     })

@@ -28,7 +28,7 @@ use super::{
 };
 
 /// A webhook.
-struct OfWebhook;
+pub(super) struct OfWebhook;
 
 impl Kind for OfWebhook {
     const NOT_FOUND: &'static str = "webhook_not_found";

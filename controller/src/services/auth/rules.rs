@@ -66,6 +66,7 @@ rules! {
     HistoryService {
         NodeHistory: Viewer scoped,
         PeerHistory: Viewer scoped,
+        FleetHistory: Viewer scoped,
         Overview: Viewer scoped,
     }
     TokenService {

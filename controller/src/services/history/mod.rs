@@ -101,6 +101,25 @@ impl HistoryService for History {
         }))
     }
 
+    async fn fleet_history(
+        &self,
+        request: Request<v1::FleetHistoryRequest>,
+    ) -> Result<Response<v1::FleetHistoryResponse>, Status> {
+        let caller = authorize_scoped(&self.core, request.metadata(), Role::Viewer).await?;
+        let range = Range::new(request.into_inner().range, Kept::NODES, self.core.now_s())?;
+        let found = self.core.look(move |conn| {
+            let nodes = caller.nodes(conn)?.into_iter().map(|node| node.id);
+            Ok(samples::of_nodes(conn, nodes, &range.spans())?)
+        });
+        let spans = found.await?;
+        Ok(Response::new(v1::FleetHistoryResponse {
+            from: range.from_s,
+            to: range.to_s,
+            step_s: range.step(),
+            points: range.points(&spans, false),
+        }))
+    }
+
     async fn overview(
         &self,
         request: Request<v1::OverviewRequest>,

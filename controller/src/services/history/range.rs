@@ -6,7 +6,7 @@ use wgfleet_proto::v1::{HistoryPoint, HistoryRange};
 use crate::{
     domain::counters::Traffic,
     services::status::invalid,
-    store::samples::{NODE_RESOLUTIONS_S, PEER_RESOLUTIONS_S, Sample, aligned},
+    store::samples::{NODE_RESOLUTIONS_S, PEER_RESOLUTIONS_S, Sample, Spans, aligned},
 };
 
 const DAY_S: i64 = 86_400;
@@ -120,6 +120,16 @@ impl Range {
 
     const fn count(&self, span_s: i64) -> i64 {
         (self.to_s - self.from_s) / span_s
+    }
+
+    /// What of the stored spans is put together.
+    pub(super) const fn spans(&self) -> Spans {
+        Spans {
+            resolution_s: self.resolution_s,
+            from_s: self.from_s,
+            until_s: self.to_s,
+            step_s: self.step_s,
+        }
     }
 
     /// The step in the type of answers.

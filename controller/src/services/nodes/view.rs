@@ -124,6 +124,11 @@ pub(super) fn add_worker(core: &Core, id: NodeId, node: &mut v1::Node) {
     if let Some(seen) = core.dispatch.seen(id) {
         set_state(node, &seen);
     }
+    if node.status() == v1::NodeStatus::Online {
+        let rate = core.dispatch.observed(id).summary.rate;
+        node.rx_bytes_per_s = Some(rate.rx_bytes);
+        node.tx_bytes_per_s = Some(rate.tx_bytes);
+    }
     let worker = core.dispatch.worker(id);
     node.awaits_confirmation |= worker.is_some_and(|worker| worker.state == WorkerState::Held);
 }

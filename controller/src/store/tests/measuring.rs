@@ -10,7 +10,7 @@ use crate::{
         counters::{self, CounterRow},
         node_status::{self, NodeState},
         quotas,
-        samples::{self, NODE_RESOLUTIONS_S, PEER_RESOLUTIONS_S, Sample, aligned},
+        samples::{self, NODE_RESOLUTIONS_S, PEER_RESOLUTIONS_S, Sample, Spans, aligned},
         status_changes,
     },
 };
@@ -53,6 +53,50 @@ fn sum(spans: &[Sample]) -> Traffic {
 
 fn of_peer(tx: &WriteTx<'_>, peer: PeerId, resolution_s: i64) -> Result<Vec<Sample>, StoreError> {
     samples::of_peer(tx, peer, resolution_s, NOW_S - 7200, NOW_S + 7200)
+}
+
+#[tokio::test]
+async fn nodes_together_are_their_sum_and_a_gap_of_all_stays_one() {
+    let fixture = Fixture::new();
+    let first = fixture.node("node-1", &["10.8.0.0/24"]).await;
+    let second = fixture.node("node-2", &["10.9.0.0/24"]).await;
+    let outcome = fixture.store.write(move |tx| {
+        for (node, at, rx_bytes) in [
+            (first, 0, 1),
+            (first, 50, 2),
+            (second, 10, 4),
+            // Nobody looked from 60 to 120.
+            (second, 120, 8),
+            (first, 130, i64::MAX.unsigned_abs()),
+            // Beyond what is asked for.
+            (first, 180, 16),
+        ] {
+            samples::add_node(tx, node, sample(at, rx_bytes, 1))?;
+        }
+        let spans = |from_s| Spans {
+            resolution_s: 10,
+            from_s,
+            until_s: 180,
+            step_s: 60,
+        };
+        let moved = |nodes: &[NodeId], from_s| -> Result<Vec<_>, StoreError> {
+            let found = samples::of_nodes(tx, nodes.iter().copied(), &spans(from_s))?;
+            let told = found.iter();
+            Ok(told
+                .map(|it| (it.at, it.traffic.rx_bytes, it.watched_s, it.online_s))
+                .collect())
+        };
+        let most = i64::MAX.unsigned_abs();
+        assert_eq!(
+            moved(&[first, second], 0)?,
+            [(0, 7, 30, 15), (120, most + 8, 20, 10)]
+        );
+        assert_eq!(moved(&[second], 0)?, [(0, 4, 10, 5), (120, 8, 10, 5)]);
+        assert_eq!(moved(&[first], 60)?, [(120, most, 10, 5)]);
+        assert_eq!(moved(&[], 0)?, []);
+        Ok::<_, StoreError>(())
+    });
+    outcome.await.expect("measured");
 }
 
 #[tokio::test]

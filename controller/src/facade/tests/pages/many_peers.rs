@@ -136,10 +136,8 @@ async fn what_is_wrong_with_all_of_them_is_said_with_what_was_typed() {
 #[tokio::test]
 async fn what_breaks_off_says_why() {
     let mut fake = Fake::new();
-    fake.refused = Some((
-        "BulkCreatePeersRequest",
-        Status::unavailable("the store is busy"),
-    ));
+    fake.only = Some("BulkCreatePeersRequest");
+    fake.refusal = Some(Status::unavailable("the store is busy"));
     let mut browser = as_operator(&fake).await;
     let begun = post(&mut browser, "way=pattern&pattern=a-%7Bn%7D&count=3").await;
     let (path, page) = over(&mut browser, &begun).await;

@@ -1,6 +1,9 @@
 //! The pages without sockets, as a browser asks for them.
 
+mod administering;
 mod many_peers;
+mod node_forms;
+mod nodes;
 mod peers;
 mod refusing;
 mod serving;

@@ -123,7 +123,8 @@ async fn names_are_text_on_every_page() {
     }
     all.push(browser.get("/peers").await);
     all.push(browser.get("/peers/rows").await);
-    fake.refused = Some(("EnablePeerRequest", Status::not_found("<b>gone</b>")));
+    fake.only = Some("EnablePeerRequest");
+    fake.refusal = Some(Status::not_found("<b>gone</b>"));
     let mut other = as_admin(&fake).await;
     all.push(post(&mut other, "/peers/chosen", &format!("do=enable&id={ID}")).await);
     for got in all {

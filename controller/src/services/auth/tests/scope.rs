@@ -8,6 +8,10 @@ use v1::{
 };
 
 use super::*;
+use crate::{
+    domain::counters::Traffic,
+    store::samples::{self, Sample},
+};
 
 struct Teams {
     world: World,
@@ -362,5 +366,36 @@ async fn the_overview_ends_at_the_scope() {
         );
         let theirs = format!("{:?}", seen.recent_events).contains(&teams.blue.to_string());
         assert_eq!(theirs, token == "all", "{token}");
+    }
+}
+
+#[tokio::test]
+async fn the_history_of_all_nodes_ends_at_the_scope() {
+    let teams = Teams::new().await;
+    let world = &teams.world;
+    let at = world.core.now_s();
+    for (node, rx_bytes) in [(teams.blue, 1), (teams.red[0], 2), (teams.red[1], 4)] {
+        let moved = world.core.store.write(move |tx| {
+            let gained = Sample {
+                at,
+                traffic: Traffic {
+                    rx_bytes,
+                    tx_bytes: 0,
+                },
+                watched_s: 10,
+                online_s: 10,
+            };
+            samples::add_node(tx, node, gained)
+        });
+        moved.await.expect("measured");
+    }
+    let mut client = HistoryServiceClient::new(world.routes.clone());
+    for (token, rx_bytes) in [("all", 7), ("red", 6)] {
+        let asked = v1::FleetHistoryRequest { range: None };
+        let history = client.fleet_history(by(token, asked)).await;
+        let points = history.expect("a history").into_inner().points;
+        let told: Vec<_> = points.iter().map(|point| point.rx_bytes).collect();
+        assert_eq!(told, [rx_bytes], "{token}");
+        assert_eq!(points[0].online_permille, 1000);
     }
 }

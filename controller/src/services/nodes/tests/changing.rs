@@ -104,6 +104,7 @@ async fn disabled_and_enabled_again() {
     let node = world.client().disable(disable).await.unwrap().into_inner();
     assert!(!node.enabled);
     assert_eq!(node.status(), v1::NodeStatus::Disabled);
+    assert_eq!((node.rx_bytes_per_s, node.tx_bytes_per_s), (None, None));
     let sync = v1::SyncNodeRequest {
         id: id.clone(),
         confirm: None,
@@ -116,6 +117,7 @@ async fn disabled_and_enabled_again() {
     });
     let node = world.client().enable(enable).await.unwrap().into_inner();
     assert_eq!(node.status(), v1::NodeStatus::Online);
+    assert!(node.rx_bytes_per_s.is_some() && node.tx_bytes_per_s.is_some());
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ impl Many {
             return wrong("count", text::WRONG_COUNT);
         }
         if self.pattern.is_empty() || (count > 1 && !self.pattern.contains(NUMBER)) {
-            return wrong("pattern", text::NO_NUMBER);
+            return wrong("pattern", text::NO_PLACE_FOR_NUMBER);
         }
         let first = u64::from(units::number("first", &self.first)?.unwrap_or(1));
         let planned = (first..).take(count).map(|number| {

@@ -71,7 +71,8 @@ async fn what_was_typed_is_kept_when_it_is_refused() {
         Some("allowed_ips"),
         "10.8.0.9/32 is <taken>",
     );
-    fake.refused = Some(("CreatePeerRequest", taken));
+    fake.only = Some("CreatePeerRequest");
+    fake.refusal = Some(taken);
     let mut browser = as_admin(&fake).await;
     let form =
         "name=%3Cb%3E&allowed_ips=10.8.0.9%2F32&preshared=given&preshared_key=MYSECRET&mtu=1400";
@@ -167,7 +168,8 @@ async fn an_edit_of_another_version_keeps_what_was_typed() {
         None,
         "it is another one by now",
     );
-    fake.refused = Some(("UpdatePeerRequest", stale));
+    fake.only = Some("UpdatePeerRequest");
+    fake.refusal = Some(stale);
     let mut browser = as_admin(&fake).await;
     let form = "etag=v0&name=mine&public_key=key&labels=a%3Db&preshared=none";
     let got = post(&mut browser, &of("/edit"), form).await;
@@ -210,7 +212,8 @@ async fn buttons_of_one_peer() {
         got.text()
     );
     assert!(got.text().contains("value=\"nowhere\""), "it is kept");
-    fake.refused = Some(("DeletePeerRequest", Status::unavailable("busy")));
+    fake.only = Some("DeletePeerRequest");
+    fake.refusal = Some(Status::unavailable("busy"));
     let mut browser = as_admin(&fake).await;
     let got = post(&mut browser, &of("/delete"), "").await;
     assert_eq!(got.status, 503);
@@ -257,10 +260,8 @@ async fn one_thing_is_done_to_all_that_were_chosen() {
         assert_eq!(got.status, 400);
         assert!(got.text().contains(said), "{}", got.text());
     }
-    fake.refused = Some((
-        "DisablePeerRequest",
-        Status::not_found("there is no such peer"),
-    ));
+    fake.only = Some("DisablePeerRequest");
+    fake.refusal = Some(Status::not_found("there is no such peer"));
     let mut browser = as_admin(&fake).await;
     let got = post(&mut browser, "/peers/chosen", &format!("do=disable&{both}")).await;
     assert!(
