@@ -26,4 +26,5 @@ stories! {
     overview: "overview",
     nodes: "nodes",
     administering: "administering",
+    peers: "peers",
 }

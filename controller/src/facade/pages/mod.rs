@@ -51,14 +51,12 @@ mod moment;
 mod nodes;
 mod overview;
 mod page;
+mod peers;
 mod plot;
 mod refusal;
 mod session;
-#[allow(dead_code)]
 mod show;
 mod sign_in;
-// Words and forms that the pages to come share.
-#[allow(dead_code)]
 mod text;
 mod tokens;
 mod webhooks;
@@ -80,6 +78,7 @@ pub(super) fn routes(facade: &Facade) -> Router<Facade> {
         .merge(webhooks::routes())
         .merge(api::routes())
         .merge(backup::routes())
+        .merge(peers::routes())
         .merge(sign_in::routes_when_signed_in())
         .route_layer(middleware::from_fn_with_state(
             facade.clone(),

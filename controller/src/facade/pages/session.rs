@@ -23,6 +23,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use super::peers::Job;
+
 /// A session nobody used for so long is over.
 const IDLE_END: Duration = Duration::from_secs(12 * 3600);
 /// Sessions at a time; the one that was idle longest makes room.
@@ -53,6 +55,8 @@ pub(in crate::facade) struct Session {
     /// Cancelled when it ends.
     pub(super) ended: CancellationToken,
     flash: Mutex<Option<String>>,
+    /// Peers that are being added, or were.
+    job: Mutex<Option<Arc<Job>>>,
     used: Mutex<Instant>,
 }
 
@@ -63,7 +67,6 @@ impl Session {
     }
 
     /// Leaves a sentence for the next page.
-    #[allow(dead_code)]
     pub(super) fn leave(&self, sentence: String) {
         *lock(&self.flash) = Some(sentence);
     }
@@ -71,6 +74,24 @@ impl Session {
     /// Takes what was left for this page.
     pub(super) fn take_left(&self) -> Option<String> {
         lock(&self.flash).take()
+    }
+
+    /// Begins to keep that one, instead of the one before.
+    ///
+    /// # Errors
+    /// While the one before is not over.
+    pub(super) fn begin(&self, job: &Arc<Job>) -> Result<(), ()> {
+        let mut kept = lock(&self.job);
+        if kept.as_ref().is_some_and(|kept| !kept.is_over()) {
+            return Err(());
+        }
+        *kept = Some(Arc::clone(job));
+        Ok(())
+    }
+
+    /// The last one.
+    pub(super) fn job(&self) -> Option<Arc<Job>> {
+        lock(&self.job).clone()
     }
 
     fn is_idle(&self) -> bool {
@@ -94,6 +115,7 @@ impl Sessions {
             csrf: random(),
             ended: CancellationToken::new(),
             flash: Mutex::default(),
+            job: Mutex::default(),
             used: Mutex::new(Instant::now()),
         };
         let mut open = lock(&self.open);

@@ -230,6 +230,94 @@ pub(super) fn event(name: &str) -> &'static str {
     }
 }
 
+pub(super) const SAVED_NEEDS_CONFIG: &str =
+    "Saved. The client needs its configuration again: scan or download it below.";
+pub(super) const MOVED_NEEDS_CONFIG: &str =
+    "Moved. The client needs its new configuration: scan or download it below.";
+pub(super) const IS_ENABLED: &str = "The peer is enabled.";
+pub(super) const IS_DISABLED: &str = "The peer is disabled. It keeps its addresses.";
+pub(super) const NO_TARGET: &str = "choose the node to move to";
+pub(super) const AS_THE_NODE: &str = "as the node has it";
+pub(super) const OFF: &str = "off";
+pub(super) const PRESHARED: &str = "there is one";
+pub(super) const NOT_PRESHARED: &str = "none";
+pub(super) const PRESHARED_UNKNOWN: &str = "not known: the peer was adopted";
+pub(super) const KEY_KEPT: &str = "kept, encrypted";
+pub(super) const KEY_NOT_KEPT: &str = "the client's alone";
+pub(super) const EXPIRES: &str = "expires";
+pub(super) const EXPIRED: &str = "expired";
+pub(super) const ENABLED: &str = "enabled";
+pub(super) const DISABLED: &str = "disabled";
+pub(super) const DELETED: &str = "deleted";
+pub(super) const MOVED: &str = "moved";
+pub(super) const NOBODY_CHOSEN: &str = "no peer was chosen: tick those it is about";
+pub(super) const TOO_MANY_CHOSEN: &str = "1000 peers at once are the most";
+pub(super) const NOTHING_TO_DO: &str = "there is no such thing to do";
+pub(super) const STILL_ADDING: &str =
+    "peers are still being added: wait until that is done, or open its page";
+pub(super) const NO_SUCH_JOB: &str =
+    "there is nothing here any more: what was added is in the list of peers";
+pub(super) const STOPPED: &str = "It stopped before the end.";
+pub(super) const NOT_TRIED: (&str, &str) = ("not tried", "off");
+pub(super) const ROW_ADDED: (&str, &str) = ("added", "good");
+pub(super) const ROW_REFUSED: (&str, &str) = ("refused", "bad");
+pub(super) const WRONG_COUNT: &str = "1 to 10000 peers can be added at once";
+pub(super) const NO_PLACE_FOR_NUMBER: &str = "put {n} into the pattern, where the number goes";
+pub(super) const NO_CSV: &str = "this is no CSV";
+pub(super) const NO_NAME_COLUMN: &str =
+    "the first line must name the columns, and one of them must be \"name\"";
+pub(super) const NO_LINES: &str = "there is no line after the one with the columns' names";
+pub(super) const TOO_MANY_LINES: &str = "10000 lines at once are the most";
+pub(super) const WRONG_CELLS: &str = "This line has more or fewer cells than there are columns.";
+
+/// A peer that was added, and why where.
+pub(super) fn added(name: &str, placement: &str) -> String {
+    if placement.is_empty() {
+        format!("{name} was added.")
+    } else {
+        format!("{name} was added on {placement}.")
+    }
+}
+
+/// The hint of a number.
+pub(super) fn at_most(most: &str) -> String {
+    format!("{most} are the most.")
+}
+
+/// What CSV may hold.
+pub(super) fn csv_hint(columns: &str) -> String {
+    format!(
+        "The first line names the columns. Known are {columns}. Only name must be there; an empty \
+         cell is as below."
+    )
+}
+
+/// How much of a quota is gone.
+pub(super) fn quota_used(used: &str, quota: &str) -> String {
+    format!("{used} of {quota} used")
+}
+
+/// What was done to some of many.
+pub(super) fn of_many(done: usize, all: usize, what: &str) -> String {
+    match (done, all) {
+        (1, 1) => format!("1 peer was {what}."),
+        _ if done == all => format!("{done} peers were {what}."),
+        _ => format!("{done} of {all} peers were {what}."),
+    }
+}
+
+/// A peer that was deleted, and whether its node knows.
+pub(super) fn deleted(state: SyncState, reason: &str) -> String {
+    if state == SyncState::Applied || reason.is_empty() {
+        "The peer is deleted.".to_owned()
+    } else {
+        format!(
+            "The peer is deleted, and taken off its node as soon as that can be done. {}",
+            sentence(reason)
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::sentence;

@@ -30,7 +30,7 @@ use super::{
 };
 
 /// The words of `sort`; `-` is from the greatest down.
-const SORTS: [(&str, PeerSort); 7] = [
+pub(super) const SORTS: [(&str, PeerSort); 7] = [
     ("name", PeerSort::Name),
     ("-name", PeerSort::NameDesc),
     ("created_at", PeerSort::CreatedAt),
@@ -176,7 +176,7 @@ async fn config(
 }
 
 /// A download under this name, as far as the name can stand in a header and be a file's.
-fn attachment(file_name: &str) -> HeaderValue {
+pub(super) fn attachment(file_name: &str) -> HeaderValue {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_. ".contains(c);
     let safe: String = file_name
         .chars()

@@ -66,6 +66,22 @@ impl Fake {
             .clone()
     }
 
+    /// The last message that adds many peers.
+    pub(super) fn last_bulk(&self) -> String {
+        let asked = self.asked.lock().expect("not poisoned");
+        let mut messages = asked.iter().map(|(message, _)| message).rev();
+        let last = messages.find(|message| message.starts_with("BulkCreatePeersRequest"));
+        last.expect("it was asked").clone()
+    }
+
+    fn peer(&self) -> v1::Peer {
+        let peer = peer();
+        v1::Peer {
+            name: self.called(&peer.name),
+            ..peer
+        }
+    }
+
     fn called(&self, usual: &str) -> String {
         self.name.clone().unwrap_or_else(|| usual.to_owned())
     }
@@ -250,7 +266,7 @@ impl NodeService for Fake {
 #[tonic::async_trait]
 impl PeerService for Fake {
     async fn list(&self, r: Request<v1::ListPeersRequest>) -> Reply<v1::ListPeersResponse> {
-        let items = vec![peer()];
+        let items = vec![self.peer()];
         self.reply(
             &r,
             v1::ListPeersResponse {
@@ -261,8 +277,10 @@ impl PeerService for Fake {
     }
 
     async fn create(&self, r: Request<v1::CreatePeerRequest>) -> Reply<v1::CreatePeerResponse> {
+        let is_shown = r.get_ref().keep_private_key == Some(false);
         let answer = v1::CreatePeerResponse {
-            peer: Some(peer()),
+            private_key: is_shown.then(|| "a drawn key".into()),
+            peer: Some(self.peer()),
             placement: "node-1: 3 of 100 peers at weight 100".into(),
             ..Default::default()
         };
@@ -270,12 +288,12 @@ impl PeerService for Fake {
     }
 
     async fn get(&self, r: Request<v1::GetPeerRequest>) -> Reply<v1::Peer> {
-        self.reply(&r, peer())
+        self.reply(&r, self.peer())
     }
 
     async fn update(&self, r: Request<v1::UpdatePeerRequest>) -> Reply<v1::UpdatePeerResponse> {
         let answer = v1::UpdatePeerResponse {
-            peer: Some(peer()),
+            peer: Some(self.peer()),
             client_needs_config: true,
             preshared_key: None,
         };
@@ -288,11 +306,11 @@ impl PeerService for Fake {
     }
 
     async fn enable(&self, r: Request<v1::EnablePeerRequest>) -> Reply<v1::Peer> {
-        self.reply(&r, peer())
+        self.reply(&r, self.peer())
     }
 
     async fn disable(&self, r: Request<v1::DisablePeerRequest>) -> Reply<v1::Peer> {
-        self.reply(&r, peer())
+        self.reply(&r, self.peer())
     }
 
     async fn bulk_create(
@@ -300,7 +318,7 @@ impl PeerService for Fake {
         r: Request<v1::BulkCreatePeersRequest>,
     ) -> Reply<v1::BulkPeersResponse> {
         let created = v1::CreatePeerResponse {
-            peer: Some(peer()),
+            peer: Some(self.peer()),
             ..Default::default()
         };
         let refused = v1::Refusal {

@@ -1,8 +1,10 @@
 //! The pages without sockets, as a browser asks for them.
 
 mod administering;
+mod many_peers;
 mod node_forms;
 mod nodes;
+mod peers;
 mod refusing;
 mod serving;
 mod showing;
