@@ -10,6 +10,7 @@
 mod clients;
 mod cycle;
 mod desired;
+mod glance;
 mod observation;
 mod poll;
 mod presence;
@@ -41,6 +42,7 @@ use crate::{
 };
 
 use clients::Clients;
+pub use glance::Glances;
 pub use summary::Summary;
 pub use tally::Gained;
 use tally::Tally;
@@ -145,6 +147,8 @@ pub struct ObservedNode {
     pub at_s: i64,
     /// All of it together.
     pub summary: Summary,
+    /// What lists go by.
+    pub glances: Glances,
 }
 
 impl ObservedNode {

@@ -12,7 +12,7 @@ use wire_contract::{
 };
 
 use super::{
-    ObservedNode, ObservedPeer,
+    Glances, ObservedNode, ObservedPeer,
     summary::{Gains, Summary},
     tally::Tally,
 };
@@ -111,6 +111,7 @@ impl Observation {
             last: None,
         };
         let observed = ObservedNode {
+            glances: Glances::of(&peers, &HashMap::new()),
             peers,
             ..ObservedNode::default()
         };
@@ -174,6 +175,7 @@ impl Observation {
         self.tally.set_adrift(adrift);
         self.last = Some(now.instant);
         Arc::new(ObservedNode {
+            glances: Glances::of(&peers, &absent),
             peers,
             absent,
             at_s: now_s,

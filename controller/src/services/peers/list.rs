@@ -1,6 +1,6 @@
 //! Lists of peers. The store's index finds a page, by what is declared and by what is observed.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::atomic::AtomicU32};
 
 use tonic::Status;
 use wgfleet_proto::v1::{ListPeersRequest, ListPeersResponse, PageInfo, PeerSort as ProtoSort};
@@ -44,7 +44,7 @@ pub(super) async fn list(
         let found = index.find(&query, |node| {
             nodes.get(&node).filter(in_scope)?;
             let observed = dispatch.observed(node);
-            Some(move |key: &PublicKey| seen(&observed, key))
+            Some(move |key: &PublicKey, place: &AtomicU32| seen(&observed, key, place))
         })?;
         Ok((peer_list::rows(conn, &found.ids)?, found, nodes))
     };
@@ -65,9 +65,10 @@ pub(super) async fn list(
     })
 }
 
-fn seen(node: &ObservedNode, key: &PublicKey) -> Seen {
+fn seen(node: &ObservedNode, key: &PublicKey, place: &AtomicU32) -> Seen {
     let bytes = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    node.peer(key).map_or_else(Seen::default, |peer| Seen {
+    let glance = node.glances.get(key, place);
+    glance.map_or_else(Seen::default, |peer| Seen {
         online: peer.online,
         latest_handshake: peer.latest_handshake,
         rx_bytes_total: bytes(peer.rx_bytes_total),

@@ -1,6 +1,6 @@
 //! Peers in places that stay as long as the peer does; lists pass over them from one end to the other.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::atomic::AtomicU32};
 
 use super::{
     NodeId, PeerId,
@@ -28,6 +28,8 @@ pub(super) struct Entry {
     /// Number of its set of labels.
     pub(super) labels: usize,
     pub(super) facts: Facts,
+    /// Where it was found in what was seen of its node.
+    pub(super) place: AtomicU32,
 }
 
 impl Entries {
@@ -38,6 +40,7 @@ impl Entries {
             node: self.node_number(read.node),
             labels: self.label_sets.take(read.labels),
             facts: read.facts,
+            place: AtomicU32::new(0),
         };
         let place = match self.by_id.get(&read.id) {
             Some(place) => *place,

@@ -1,6 +1,6 @@
 //! One page: a single pass over all peers that keeps the first so many of those that match.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap, sync::atomic::AtomicU32};
 
 use memchr::memmem::Finder;
 use wire_contract::PublicKey;
@@ -27,7 +27,7 @@ pub(super) struct Search<'e, N> {
     text: Option<Finder<'e>>,
 }
 
-impl<'e, N: Fn(&PublicKey) -> Seen> Search<'e, N> {
+impl<'e, N: Fn(&PublicKey, &AtomicU32) -> Seen> Search<'e, N> {
     pub(super) fn new(
         entries: &'e Entries,
         query: &'e PeerQuery,
@@ -147,7 +147,7 @@ impl<'e, N: Fn(&PublicKey) -> Seen> Search<'e, N> {
         if self.query.online.is_none() && !self.query.sort.is_observed() {
             return Some(Seen::default());
         }
-        let seen = node(&facts.public_key);
+        let seen = node(&facts.public_key, &entry.place);
         let online = self.query.online.is_none_or(|wanted| seen.online == wanted);
         online.then_some(seen)
     }

@@ -7,7 +7,7 @@
 //!
 //! Read first: [`find`](PeerIndex::find) for a list, `entry` for what is held of a peer.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, atomic::AtomicU32};
 
 use rusqlite::Connection;
 use wire_contract::PublicKey;
@@ -77,7 +77,8 @@ impl PeerIndex {
         changes::forget(writer)
     }
 
-    /// One page. `node` gives what was last seen of a node's peers; `None` leaves out all of them.
+    /// One page. `node` gives what was last seen of a node's peers, and may keep with each where it
+    /// found it; `None` leaves out all of them.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] of "cursor" when the cursor was made for another order.
@@ -87,7 +88,7 @@ impl PeerIndex {
         node: impl Fn(NodeId) -> Option<N>,
     ) -> Result<Found, StoreError>
     where
-        N: Fn(&PublicKey) -> Seen,
+        N: Fn(&PublicKey, &AtomicU32) -> Seen,
     {
         let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
         Search::new(&entries, query, node).page()

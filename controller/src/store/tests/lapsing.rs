@@ -1,5 +1,7 @@
 //! Peers that expire, use up their quota and come back.
 
+use std::sync::atomic::AtomicU32;
+
 use wire_contract::PublicKey;
 
 use super::{Fixture, NOW_S, add_peer};
@@ -181,7 +183,9 @@ async fn lists_are_filtered_by_what_is_shown() {
             ..PeerQuery::default()
         };
         let index = fixture.store.peer_index();
-        let page = index.find(&query, |_| Some(|_: &PublicKey| Seen::default()));
+        let page = index.find(&query, |_| {
+            Some(|_: &PublicKey, _: &AtomicU32| Seen::default())
+        });
         let ids = page.expect("a page").ids;
         let rows = fixture.store.read(move |conn| peer_list::rows(conn, &ids));
         let rows = rows.await.expect("the peers");

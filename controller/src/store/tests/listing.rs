@@ -1,5 +1,7 @@
 //! Lists of many peers: whole, the same however they are cut, and never behind the store.
 
+use std::sync::atomic::AtomicU32;
+
 use wire_contract::PublicKey;
 
 use super::{Fixture, NOW_S, add_peer};
@@ -26,7 +28,7 @@ const SORTS: [PeerSort; 7] = [
 ];
 
 /// What is made up as seen of a peer: by its key, so that every order is another one.
-fn seen(key: &PublicKey) -> Seen {
+fn seen(key: &PublicKey, _: &AtomicU32) -> Seen {
     let sum = key
         .as_bytes()
         .iter()
@@ -188,7 +190,10 @@ async fn an_order_is_that_of_what_it_is_named_for() {
             .await;
         let rows = rows.expect("the peers");
         let rank = |row: &peers::PeerRow| {
-            let (name, seen) = (row.settings.name.clone(), seen(&row.public_key));
+            let (name, seen) = (
+                row.settings.name.clone(),
+                seen(&row.public_key, &AtomicU32::default()),
+            );
             match sort {
                 PeerSort::Name | PeerSort::NameDesc => (name, 0, row.id),
                 PeerSort::CreatedAt | PeerSort::CreatedAtDesc => {
@@ -205,7 +210,8 @@ async fn an_order_is_that_of_what_it_is_named_for() {
         }
         assert!(ranks.is_sorted(), "{sort:?}");
         let wanted = |row: &peers::PeerRow| {
-            online.is_none_or(|online| seen(&row.public_key).online == online)
+            online
+                .is_none_or(|online| seen(&row.public_key, &AtomicU32::default()).online == online)
         };
         assert!(
             !rows.is_empty() && rows.iter().all(wanted),
