@@ -6,7 +6,6 @@ use std::{
     alloc::{GlobalAlloc, Layout},
     error::Error,
     fs,
-    hint::black_box,
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicUsize, Ordering},
@@ -18,7 +17,7 @@ use wgfleet_benches::{
     bar::{self, Bar},
     codec::{AgentCodec, straightforward_json},
     kernel_dump::datagrams,
-    samples::{Samples, in_turns, millis},
+    samples::{Samples, millis},
 };
 
 /// The agent's allocator, counting.
@@ -50,15 +49,15 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// How often the process that measures signatures is started.
+/// How often the process that measures is started.
 const STARTS: usize = 31;
-const DUMP_ROUNDS: usize = 31;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let criterion = Criterion::find();
     let mut bars = Vec::new();
-    signatures(&criterion, &mut bars)?;
-    dumps(&criterion, &mut bars);
+    let rows = measure()?;
+    signatures(&rows, &criterion, &mut bars);
+    dumps(&rows, &criterion, &mut bars);
     println!("\n{}", bar::HEAD);
     for bar in bars {
         println!("{bar}");
@@ -66,43 +65,43 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn signatures(criterion: &Criterion, bars: &mut Vec<Bar>) -> Result<(), Box<dyn Error>> {
-    let measured = measure_signatures()?;
+fn signatures(rows: &[Row], criterion: &Criterion, bars: &mut Vec<Bar>) {
+    let rows: Vec<_> = rows.iter().filter(|row| row.ours.name != "agent").collect();
+    let rounds = rows.first().map_or(0, |row| row.ours.times().len()) / STARTS;
     println!(
-        "\n### Signatures ({STARTS} processes, {} rounds in each, in turns with bare ring)\n",
-        measured.first().map_or(0, |row| row.ours.times().len()) / STARTS
+        "\n### Signatures ({STARTS} processes, {rounds} rounds in each, in turns with bare ring)\n"
     );
     println!("| what | body | median | bare `ring` | ratio | criterion | bare, criterion |");
     println!("|---|---|---|---|---|---|---|");
-    for Row { bytes, ours, bare } in measured {
-        let ratio = ours.ratio_by_rounds(&bare);
-        let criterion = |samples: &Samples| criterion.median("signature", samples.name, bytes);
+    for Row { size, ours, other } in rows {
+        let ratio = ours.ratio_by_rounds(other);
+        let criterion = |samples: &Samples| criterion.median("signature", samples.name, *size);
         println!(
-            "| {} | {bytes} B | {:.0} ns | {:.0} ns | {ratio:.2} × | {} | {} |",
+            "| {} | {size} B | {:.0} ns | {:.0} ns | {ratio:.2} × | {} | {} |",
             ours.name,
             nanos(ours.median()) / 1e3,
-            nanos(bare.median()) / 1e3,
-            criterion(&ours),
-            criterion(&bare),
+            nanos(other.median()) / 1e3,
+            criterion(ours),
+            criterion(other),
         );
-        if ours.name == "verify" && bytes < 1024 {
-            let what = format!("verify, {bytes} B, to bare ring");
+        if ours.name == "verify" && *size < 1024 {
+            let what = format!("verify, {size} B, to bare ring");
             bars.push(Bar::at_most(what, 1.15, "×", ratio));
         }
     }
-    Ok(())
 }
 
-/// One row of the table of signatures; a time is that of a thousand operations.
+/// What was measured of one thing at one size, all processes together.
 struct Row {
-    bytes: usize,
+    /// Bytes of the body, or peers.
+    size: usize,
     ours: Samples,
-    bare: Samples,
+    other: Samples,
 }
 
-/// Starts `signatures` again and again, and gathers what it prints.
-fn measure_signatures() -> Result<Vec<Row>, Box<dyn Error>> {
-    let program = std::env::current_exe()?.with_file_name("signatures");
+/// Starts `turns` again and again, and gathers what it prints.
+fn measure() -> Result<Vec<Row>, Box<dyn Error>> {
+    let program = std::env::current_exe()?.with_file_name("turns");
     let mut rows: Vec<Row> = Vec::new();
     for _ in 0..STARTS {
         let output = Command::new(&program).output()?;
@@ -111,49 +110,52 @@ fn measure_signatures() -> Result<Vec<Row>, Box<dyn Error>> {
         }
         for line in str::from_utf8(&output.stdout)?.lines() {
             let fields: Vec<_> = line.split(' ').collect();
-            let [what, bytes, one, other] = fields[..] else {
+            let [what, size, one, other] = fields[..] else {
                 return Err(format!("not a measurement: {line}").into());
             };
-            let (ours, bare) = match what {
-                "verify" => ("verify", "verify_bare_ring"),
-                _ => ("sign", "sign_bare_ring"),
-            };
-            let bytes = bytes.parse()?;
-            let known = rows
-                .iter()
-                .position(|row| row.ours.name == ours && row.bytes == bytes);
-            let row = known.unwrap_or_else(|| {
-                let (ours, bare) = (Samples::new(ours), Samples::new(bare));
-                rows.push(Row { bytes, ours, bare });
-                rows.len() - 1
-            });
-            rows[row].ours.add(Duration::from_nanos(one.parse()?));
-            rows[row].bare.add(Duration::from_nanos(other.parse()?));
+            let (size, one, other) = (size.parse()?, one.parse()?, other.parse()?);
+            let row = row_of(&mut rows, what, size);
+            row.ours.add(Duration::from_nanos(one));
+            row.other.add(Duration::from_nanos(other));
         }
     }
     Ok(rows)
 }
 
-fn dumps(criterion: &Criterion, bars: &mut Vec<Bar>) {
-    println!("\n### Netlink to JSON ({DUMP_ROUNDS} rounds, in turns)\n");
+/// The row of what a line is about, named as criterion names both sides.
+fn row_of<'a>(rows: &'a mut Vec<Row>, what: &str, size: usize) -> &'a mut Row {
+    let (ours, other) = match what {
+        "verify" => ("verify", "verify_bare_ring"),
+        "sign" => ("sign", "sign_bare_ring"),
+        _ => ("agent", "straightforward"),
+    };
+    let mut known = rows.iter();
+    let known = known.position(|row| row.ours.name == ours && row.size == size);
+    let at = known.unwrap_or_else(|| {
+        let (ours, other) = (Samples::new(ours), Samples::new(other));
+        rows.push(Row { size, ours, other });
+        rows.len() - 1
+    });
+    &mut rows[at]
+}
+
+fn dumps(rows: &[Row], criterion: &Criterion, bars: &mut Vec<Bar>) {
+    let rows: Vec<_> = rows.iter().filter(|row| row.ours.name == "agent").collect();
+    let rounds = rows.first().map_or(0, |row| row.ours.times().len()) / STARTS;
+    println!("\n### Netlink to JSON ({STARTS} processes, {rounds} rounds in each, in turns)\n");
     println!(
         "| peers | agent | straightforward | faster | a peer | allocations | the other's | criterion | the other's |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
-    for peers in [1_000_usize, 10_000, 50_000] {
+    for Row { size, ours, other } in rows {
+        let peers = *size;
         let datagrams = datagrams(u32::try_from(peers).expect("few"));
         let mut codec = AgentCodec::new();
-        let (mut ours, mut other) = (Samples::new("agent"), Samples::new("straightforward"));
-        in_turns(
-            DUMP_ROUNDS,
-            (&mut ours, || drop(codec.json(black_box(&datagrams)))),
-            (&mut other, || {
-                drop(black_box(straightforward_json(black_box(&datagrams))));
-            }),
-        );
+        // The first dump sizes the buffer.
+        drop(codec.json(&datagrams));
         let allocations = allocations(|| drop(codec.json(&datagrams)));
         let of_other = allocations_of_other(&datagrams);
-        let faster = other.ratio_by_rounds(&ours);
+        let faster = other.ratio_by_rounds(ours);
         println!(
             "| {peers} | {:.2} ms | {:.2} ms | {faster:.1} × | {:.0} ns | {allocations} | {of_other} | {} | {} |",
             millis(ours.median()),

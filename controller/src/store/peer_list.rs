@@ -97,6 +97,12 @@ impl PeerSort {
             Self::LatestHandshakeDesc | Self::RxBytesTotalDesc | Self::TxBytesTotalDesc
         )
     }
+
+    /// Whether the greatest comes first.
+    #[must_use]
+    pub const fn is_descending(self) -> bool {
+        !matches!(self, Self::Name | Self::CreatedAt)
+    }
 }
 
 /// A page of a list.

@@ -95,15 +95,14 @@ impl<'e, N: Fn(&PublicKey, &AtomicU32) -> Seen> Search<'e, N> {
         // One more than asked for tells whether there is a next page. The last rank is on top.
         let mut first: BinaryHeap<R> = BinaryHeap::with_capacity(limit.min(1000) + 2);
         let mut total = 0;
-        // From the end: then most of a list with the newest first are not first and gone again.
-        for entry in self.entries.all().rev() {
+        let mut visit = |entry: &'e Entry| {
             let Some(seen) = self.let_through(entry) else {
-                continue;
+                return;
             };
             total += 1;
             let rank = rank(entry, &seen);
             if after.is_some_and(|after| rank <= *after) {
-                continue;
+                return;
             }
             if first.len() <= limit {
                 first.push(rank);
@@ -112,6 +111,13 @@ impl<'e, N: Fn(&PublicKey, &AtomicU32) -> Seen> Search<'e, N> {
             {
                 *last = rank;
             }
+        };
+        // From the end where most of a list most likely begins: what comes first is then not pushed out
+        // again by everything that follows. Names go with age more often than against it.
+        if self.query.sort.is_descending() {
+            self.entries.all().rev().for_each(&mut visit);
+        } else {
+            self.entries.all().for_each(&mut visit);
         }
         let mut page: Vec<Cursor> = first.into_sorted_vec().into_iter().map(cursor).collect();
         let more = page.len() > limit;
