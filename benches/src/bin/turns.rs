@@ -40,7 +40,7 @@ fn dumps() {
         in_turns(
             DUMP_ROUNDS,
             (&mut ours, || {
-                drop(black_box(codec.json(black_box(&datagrams))))
+                drop(black_box(codec.json(black_box(&datagrams))));
             }),
             (&mut other, || {
                 drop(black_box(straightforward_json(black_box(&datagrams))));

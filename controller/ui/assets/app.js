@@ -303,6 +303,8 @@
     keepChosen();
     startPlots();
     listen();
+    // At once, since a morphed box is unticked until then; again when it has settled, for what was replaced.
+    document.addEventListener("htmx:afterSwap", keepChosen);
     document.addEventListener("htmx:afterSettle", () => { keepChosen(); countOn(); });
     setInterval(() => {
       refresh();
