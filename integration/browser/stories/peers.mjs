@@ -104,11 +104,21 @@ await story('peers', async ({ step, visitor }) => {
     await until('its page tells', async () => /disabled/.test(await page.locator('#now').innerText()));
     await operator.open('/peers?q=fresh-peer');
     await page.evaluate(() => { window.sameDocument = true; });
-    await page.getByRole('checkbox', { name: 'Choose fresh-peer' }).check();
+    const box = page.getByRole('checkbox', { name: 'Choose fresh-peer' });
+    await box.check();
+    // Asked after the page's own listeners: not for a moment may a redrawn row be seen without its tick.
+    await box.evaluate(({ value }) => {
+      window.ticks = [];
+      document.addEventListener('htmx:afterSwap', () => {
+        window.ticks.push(document.querySelector(`input[name=id][value="${value}"]`)?.checked);
+      });
+    });
     await fleet.rest('POST', `/peers/${made.id}/enable`);
     await until('its row tells', async () => !/disabled/.test(await rowOf(page, 'fresh-peer').innerText()));
     assert.equal(await page.evaluate(() => window.sameDocument), true, 'it was reloaded');
-    assert.equal(await page.getByRole('checkbox', { name: 'Choose fresh-peer' }).isChecked(), true);
+    assert.equal(await box.isChecked(), true);
+    const ticks = await page.evaluate(() => window.ticks);
+    assert.ok(ticks.length > 0 && ticks.every((ticked) => ticked), `${ticks}`);
   });
 
   await step('it is edited, and nobody overwrites what another changed', async () => {
