@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use wire_contract::PublicKey;
@@ -28,8 +28,14 @@ pub struct Glance {
 }
 
 /// All peers of a node at a glance, by key.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Glances(Vec<Glance>);
+#[derive(Debug, Clone, Default)]
+pub struct Glances {
+    by_key: Vec<Glance>,
+    version: u64,
+}
+
+/// The last version of any node's glances. Nothing at all is version 0.
+static VERSION: AtomicU64 = AtomicU64::new(0);
 
 impl Glances {
     pub(super) fn of(
@@ -49,22 +55,30 @@ impl Glances {
             })
             .collect();
         all.sort_unstable_by_key(|glance| glance.key);
-        Self(all)
+        Self {
+            by_key: all,
+            version: VERSION.fetch_add(1, Ordering::Relaxed) + 1,
+        }
+    }
+
+    /// No two dumps have the same.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
     }
 
     /// What was seen of a peer. `place` is where it was found the last time, in whatever dump: where it
     /// lies still there, nothing is searched.
     #[must_use]
-    pub fn get(&self, key: &PublicKey, place: &AtomicU32) -> Option<&Glance> {
-        let hint = place.load(Ordering::Relaxed) as usize;
-        if let Some(glance) = self.0.get(hint).filter(|glance| glance.key == *key) {
+    pub fn get(&self, key: &PublicKey, place: &mut u32) -> Option<&Glance> {
+        let hint = self.by_key.get(*place as usize);
+        if let Some(glance) = hint.filter(|glance| glance.key == *key) {
             return Some(glance);
         }
-        let found = self.0.binary_search_by_key(key, |glance| glance.key).ok()?;
-        if let Ok(found) = u32::try_from(found) {
-            place.store(found, Ordering::Relaxed);
-        }
-        self.0.get(found)
+        let found = self.by_key.binary_search_by_key(key, |glance| glance.key);
+        let found = found.ok()?;
+        *place = u32::try_from(found).unwrap_or_default();
+        self.by_key.get(found)
     }
 }
 
@@ -93,18 +107,25 @@ mod tests {
         ] {
             for hint in [0, 1, 2, 3, 4, u32::MAX] {
                 for number in [1, 3, 7, 9] {
-                    let place = AtomicU32::new(hint);
+                    let mut place = hint;
                     let key = PublicKey::from_bytes([number; 32]);
-                    let bytes = glances
-                        .get(&key, &place)
-                        .map(|glance| glance.rx_bytes_total);
+                    let glance = glances.get(&key, &mut place);
+                    let bytes = glance.map(|glance| glance.rx_bytes_total);
                     assert_eq!(bytes, Some(number.into()));
                     // Found again at once: the hint is right now.
-                    assert_eq!(glances.0[place.load(Ordering::Relaxed) as usize].key, key);
+                    assert_eq!(glances.by_key[place as usize].key, key);
                 }
                 let absent = PublicKey::from_bytes([5; 32]);
-                assert_eq!(glances.get(&absent, &AtomicU32::new(hint)), None);
+                assert_eq!(glances.get(&absent, &mut { hint }), None);
             }
         }
+    }
+
+    #[test]
+    fn no_two_have_the_same_version() {
+        let of = || Glances::of(&peers(&[1]), &HashMap::new()).version();
+        let (one, two) = (of(), of());
+        assert!(one != two && one != 0 && two != 0);
+        assert_eq!(Glances::default().version(), 0);
     }
 }

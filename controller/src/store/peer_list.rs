@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;
+use wire_contract::PublicKey;
 
 use super::{
     NodeId, PeerId, SyncState,
@@ -133,14 +134,22 @@ pub struct Seen {
     pub tx_bytes_total: i64,
 }
 
+/// What was last seen of a node's peers.
+pub trait SeenNode {
+    /// Another one whenever anything of it may be something else.
+    fn version(&self) -> u64;
+
+    /// What was seen of a peer. `place` is where it was found the last time, in whatever version; what is
+    /// put there is given the next time.
+    fn seen(&self, key: &PublicKey, place: &mut u32) -> Seen;
+}
+
 /// Reads the peers of a page. One that was deleted meanwhile is left out.
 ///
 /// # Errors
 /// When they can't be read.
 pub fn rows(conn: &Connection, ids: &[PeerId]) -> Result<Vec<PeerRow>, StoreError> {
-    let rows = ids.iter().map(|id| match peers::get(conn, *id) {
-        Err(StoreError::NotFound { .. }) => Ok(None),
-        other => other.map(Some),
-    });
+    let mut get = peers::Get::prepare(conn)?;
+    let rows = ids.iter().map(|id| get.optional(*id));
     rows.filter_map(Result::transpose).collect()
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection, OptionalExtension};
 use wire_contract::{AllowedIp, Keepalive, PresharedKey, PublicKey};
 use zeroize::Zeroizing;
 
@@ -278,11 +278,36 @@ fn remove(tx: &WriteTx<'_>, id: PeerId) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::NotFound`].
 pub fn get(conn: &Connection, id: PeerId) -> Result<PeerRow, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM peers p {JOIN} {JOIN_QUOTA} WHERE p.id = ?1");
-    let mut select = conn.prepare_cached(&sql)?;
-    let columns = Columns::of(&select);
-    let row = select.query_row([id], |row| from_row(columns.name(row)));
-    found(row, "peer")
+    let row = Get::prepare(conn)?.optional(id)?;
+    row.ok_or(StoreError::NotFound { what: "peer" })
+}
+
+/// The statement that reads one peer, for reading many one by one.
+pub(super) struct Get<'c> {
+    select: CachedStatement<'c>,
+    columns: Columns,
+}
+
+impl<'c> Get<'c> {
+    pub(super) fn prepare(conn: &'c Connection) -> Result<Self, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM peers p {JOIN} {JOIN_QUOTA} WHERE p.id = ?1");
+        let select = conn.prepare_cached(&sql)?;
+        let columns = Columns::of(&select);
+        Ok(Self { select, columns })
+    }
+
+    /// A peer; `None` when there is no such.
+    pub(super) fn optional(&mut self, id: PeerId) -> Result<Option<PeerRow>, StoreError> {
+        let Self { select, columns } = self;
+        let row = select.query_row([id], |row| from_row(columns.name(row)));
+        Ok(row.optional()?)
+    }
+
+    /// How often SQLite has prepared it anew since it was prepared.
+    #[cfg(test)]
+    pub(super) fn prepared_again(&self) -> i32 {
+        self.select.get_status(rusqlite::StatementStatus::RePrepare)
+    }
 }
 
 /// The client's private key, when it is kept.

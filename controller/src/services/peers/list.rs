@@ -1,6 +1,6 @@
 //! Lists of peers. The store's index finds a page, by what is declared and by what is observed.
 
-use std::{collections::HashMap, sync::atomic::AtomicU32};
+use std::{collections::HashMap, sync::Arc};
 
 use tonic::Status;
 use wgfleet_proto::v1::{ListPeersRequest, ListPeersResponse, PageInfo, PeerSort as ProtoSort};
@@ -14,7 +14,7 @@ use crate::{
         NodeId, StoreError,
         nodes::{self, NodeRow},
         page::Cursor,
-        peer_list::{self, PeerFilter, PeerQuery, PeerSort, Seen},
+        peer_list::{self, PeerFilter, PeerQuery, PeerSort, Seen, SeenNode},
         peers::PeerRow,
     },
 };
@@ -43,8 +43,7 @@ pub(super) async fn list(
         };
         let found = index.find(&query, |node| {
             nodes.get(&node).filter(in_scope)?;
-            let observed = dispatch.observed(node);
-            Some(move |key: &PublicKey, place: &AtomicU32| seen(&observed, key, place))
+            Some(Observed(dispatch.observed(node)))
         })?;
         Ok((peer_list::rows(conn, &found.ids)?, found, nodes))
     };
@@ -65,15 +64,24 @@ pub(super) async fn list(
     })
 }
 
-fn seen(node: &ObservedNode, key: &PublicKey, place: &AtomicU32) -> Seen {
-    let bytes = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    let glance = node.glances.get(key, place);
-    glance.map_or_else(Seen::default, |peer| Seen {
-        online: peer.online,
-        latest_handshake: peer.latest_handshake,
-        rx_bytes_total: bytes(peer.rx_bytes_total),
-        tx_bytes_total: bytes(peer.tx_bytes_total),
-    })
+/// What a node's worker saw.
+struct Observed(Arc<ObservedNode>);
+
+impl SeenNode for Observed {
+    fn version(&self) -> u64 {
+        self.0.glances.version()
+    }
+
+    fn seen(&self, key: &PublicKey, place: &mut u32) -> Seen {
+        let bytes = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let glance = self.0.glances.get(key, place);
+        glance.map_or_else(Seen::default, |peer| Seen {
+            online: peer.online,
+            latest_handshake: peer.latest_handshake,
+            rx_bytes_total: bytes(peer.rx_bytes_total),
+            tx_bytes_total: bytes(peer.tx_bytes_total),
+        })
+    }
 }
 
 fn query(request: ListPeersRequest, now_s: i64) -> Result<PeerQuery, Status> {

@@ -5,47 +5,48 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Row};
 use wire_contract::{AllowedIp, PublicKey};
 
+use super::texts::SEPARATOR;
 use crate::store::{
     NodeId, PeerId, StoreError, SyncState,
     peers::{JOIN, JOIN_QUOTA},
     value::{Json, Text},
 };
 
-/// Between the parts of a text that is searched; no part has it.
-pub(super) const SEPARATOR: char = '\n';
-
 /// A peer as it was read.
 pub(super) struct Read {
     pub(super) id: PeerId,
     pub(super) node: NodeId,
     pub(super) labels: BTreeMap<String, String>,
+    pub(super) public_key: PublicKey,
+    pub(super) name: String,
+    pub(super) allowed_ips: Vec<AllowedIp>,
     pub(super) facts: Facts,
 }
 
-/// What a peer is filtered and sorted by, its node and labels apart.
+/// What a peer is filtered and sorted by, as far as that is a few bytes.
+#[derive(Clone, Copy)]
 pub(super) struct Facts {
-    pub(super) public_key: PublicKey,
     pub(super) sync: SyncState,
     pub(super) enabled: bool,
     /// Disabled for its quota alone.
     pub(super) held: bool,
     pub(super) expires_at: Option<i64>,
     pub(super) created_at: i64,
-    name_len: usize,
-    /// The name; and behind it name, key and addresses once more, as they are searched: one text,
-    /// so that they lie together in memory.
-    text: Box<str>,
 }
 
-impl Facts {
-    /// Its name.
-    pub(super) fn name(&self) -> &str {
-        &self.text[..self.name_len]
-    }
-
+impl Read {
     /// Name, public key and addresses, in lower case as far as that is ASCII.
-    pub(super) fn searched(&self) -> &[u8] {
-        &self.text.as_bytes()[self.name_len..]
+    pub(super) fn searched(&self) -> String {
+        let mut text = self.name.to_ascii_lowercase();
+        let mut push = |part: &str| {
+            text.push(SEPARATOR);
+            text.push_str(&part.to_ascii_lowercase());
+        };
+        push(self.public_key.to_base64().as_str());
+        for allowed_ip in &self.allowed_ips {
+            push(&allowed_ip.to_string());
+        }
+        text
     }
 }
 
@@ -68,36 +69,19 @@ pub(super) fn one(conn: &Connection, id: PeerId) -> Result<Option<Read>, StoreEr
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Read> {
-    let name: String = row.get("name")?;
-    let public_key = row.get::<_, Text<PublicKey>>("public_key")?.0;
-    let allowed_ips = row.get::<_, Json<Vec<AllowedIp>>>("allowed_ips")?.0;
     Ok(Read {
         id: row.get("id")?,
         node: row.get("node_id")?,
         labels: row.get::<_, Json<_>>("labels")?.0,
+        public_key: row.get::<_, Text<PublicKey>>("public_key")?.0,
+        name: row.get("name")?,
+        allowed_ips: row.get::<_, Json<_>>("allowed_ips")?.0,
         facts: Facts {
-            public_key,
             sync: row.get("sync_state")?,
             enabled: row.get("enabled")?,
             held: row.get("held")?,
             expires_at: row.get("expires_at")?,
             created_at: row.get("created_at")?,
-            name_len: name.len(),
-            text: text(&name, &public_key, &allowed_ips),
         },
     })
-}
-
-fn text(name: &str, key: &PublicKey, allowed_ips: &[AllowedIp]) -> Box<str> {
-    let mut text = name.to_owned();
-    let mut push = |part: &str| {
-        text.push(SEPARATOR);
-        text.push_str(&part.to_ascii_lowercase());
-    };
-    push(name);
-    push(key.to_base64().as_str());
-    for allowed_ip in allowed_ips {
-        push(&allowed_ip.to_string());
-    }
-    text.into()
 }

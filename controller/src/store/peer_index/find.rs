@@ -1,33 +1,37 @@
 //! One page: a single pass over all peers that keeps the first so many of those that match.
 
-use std::{cmp::Reverse, collections::BinaryHeap, sync::atomic::AtomicU32};
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::BinaryHeap,
+};
 
 use memchr::memmem::Finder;
-use wire_contract::PublicKey;
 
 use super::{
     Found, NodeId, PeerId,
-    entries::{Entries, Entry},
-    entry::SEPARATOR,
+    entries::{Entries, Entry, Start, start_of},
+    seen::SeenPeers,
+    texts::SEPARATOR,
 };
 use crate::store::{
     StoreError,
     page::{Cursor, SortKey},
-    peer_list::{Admission, PeerQuery, PeerSort, Seen},
+    peer_list::{Admission, PeerQuery, PeerSort, Seen, SeenNode},
 };
 
 /// A query made ready for these entries.
 pub(super) struct Search<'e, N> {
     entries: &'e Entries,
     query: &'e PeerQuery,
-    /// By node: what was seen of it, if its peers are let through.
-    nodes: Vec<Option<N>>,
+    /// By position: what was seen of a node, if its peers are let through.
+    pub(super) nodes: Vec<Option<N>>,
     /// By set of labels, whether it has those that are wanted.
     labels: Vec<bool>,
-    text: Option<Finder<'e>>,
+    /// By place, whether a peer has the text that is searched, if one is.
+    having: Option<Vec<bool>>,
 }
 
-impl<'e, N: Fn(&PublicKey, &AtomicU32) -> Seen> Search<'e, N> {
+impl<'e, N: SeenNode> Search<'e, N> {
     pub(super) fn new(
         entries: &'e Entries,
         query: &'e PeerQuery,
@@ -46,40 +50,60 @@ impl<'e, N: Fn(&PublicKey, &AtomicU32) -> Seen> Search<'e, N> {
             query,
             nodes: nodes.collect(),
             labels: entries.label_sets.having(&filter.label),
-            text: text.map(|text| Finder::new(&text).into_owned()),
+            having: text.map(|text| entries.having(&Finder::new(&text))),
         }
     }
 
-    /// The page that was asked for.
-    pub(super) fn page(&self) -> Result<Found, StoreError> {
+    /// Whether the page goes by what was seen of peers.
+    pub(super) const fn is_by_seen(&self) -> bool {
+        self.query.online.is_some() || self.query.sort.is_observed()
+    }
+
+    /// The page that was asked for. `seen` is up to date when the page goes by it.
+    pub(super) fn page(&self, seen: &SeenPeers) -> Result<Found, StoreError> {
         use PeerSort::{
             CreatedAt, CreatedAtDesc, LatestHandshakeDesc, Name, NameDesc, RxBytesTotalDesc,
             TxBytesTotalDesc,
         };
-        let name = |entry: &'e Entry, _: &Seen| (entry.facts.name(), entry.id);
-        let created = |entry: &Entry, _: &Seen| (entry.facts.created_at, entry.id);
+        let name = |place: usize, entry: &'e Entry| ByName {
+            start: entry.start,
+            name: NameOf::Place(self.entries, place),
+            id: entry.id,
+        };
+        let created = |_, entry: &Entry| (entry.facts.created_at, entry.id);
         match self.query.sort {
-            Name => self.by(self.after_text()?.as_ref(), name, of_text),
+            Name => self.by(seen, self.after_text()?.as_ref(), name, of_text),
             NameDesc => self.by(
+                seen,
                 self.after_text()?.map(Reverse).as_ref(),
-                |entry, seen| Reverse(name(entry, seen)),
+                |place, entry| Reverse(name(place, entry)),
                 |Reverse(rank)| of_text(rank),
             ),
-            CreatedAt => self.by(self.after_number()?.as_ref(), created, of_number),
-            CreatedAtDesc => self.by_number_desc(created),
-            LatestHandshakeDesc => self.by_number_desc(|e, seen| (seen.latest_handshake, e.id)),
-            RxBytesTotalDesc => self.by_number_desc(|e, seen| (seen.rx_bytes_total, e.id)),
-            TxBytesTotalDesc => self.by_number_desc(|e, seen| (seen.tx_bytes_total, e.id)),
+            CreatedAt => self.by(seen, self.after_number()?.as_ref(), created, of_number),
+            CreatedAtDesc => self.by_number_desc(seen, created),
+            LatestHandshakeDesc => self.by_seen_desc(seen, |seen| seen.latest_handshake),
+            RxBytesTotalDesc => self.by_seen_desc(seen, |seen| seen.rx_bytes_total),
+            TxBytesTotalDesc => self.by_seen_desc(seen, |seen| seen.tx_bytes_total),
         }
+    }
+
+    fn by_seen_desc(
+        &self,
+        seen: &SeenPeers,
+        number: impl Fn(&Seen) -> i64,
+    ) -> Result<Found, StoreError> {
+        self.by_number_desc(seen, |place, entry| (number(seen.get(place)), entry.id))
     }
 
     fn by_number_desc(
         &self,
-        rank: impl Fn(&'e Entry, &Seen) -> (i64, PeerId),
+        seen: &SeenPeers,
+        rank: impl Fn(usize, &'e Entry) -> (i64, PeerId),
     ) -> Result<Found, StoreError> {
         self.by(
+            seen,
             self.after_number()?.map(Reverse).as_ref(),
-            |entry, seen| Reverse(rank(entry, seen)),
+            |place, entry| Reverse(rank(place, entry)),
             |Reverse(rank)| of_number(rank),
         )
     }
@@ -87,20 +111,21 @@ impl<'e, N: Fn(&PublicKey, &AtomicU32) -> Seen> Search<'e, N> {
     /// The page by rank, which no two peers share.
     fn by<R: Ord>(
         &self,
+        seen: &SeenPeers,
         after: Option<&R>,
-        rank: impl Fn(&'e Entry, &Seen) -> R,
+        rank: impl Fn(usize, &'e Entry) -> R,
         cursor: impl Fn(R) -> Cursor,
     ) -> Result<Found, StoreError> {
         let limit = self.query.limit as usize;
         // One more than asked for tells whether there is a next page. The last rank is on top.
         let mut first: BinaryHeap<R> = BinaryHeap::with_capacity(limit.min(1000) + 2);
         let mut total = 0;
-        let mut visit = |entry: &'e Entry| {
-            let Some(seen) = self.let_through(entry) else {
+        let mut visit = |(place, entry): (usize, &'e Entry)| {
+            if !self.lets_through(seen, place, entry) {
                 return;
-            };
+            }
             total += 1;
-            let rank = rank(entry, &seen);
+            let rank = rank(place, entry);
             if after.is_some_and(|after| rank <= *after) {
                 return;
             }
@@ -129,12 +154,13 @@ impl<'e, N: Fn(&PublicKey, &AtomicU32) -> Seen> Search<'e, N> {
         })
     }
 
-    /// What was seen of a peer that matches; nothing when nobody asks for it.
+    /// Whether a peer matches.
     #[inline]
-    fn let_through(&self, entry: &Entry) -> Option<Seen> {
-        let node = self.nodes[entry.node].as_ref()?;
+    fn lets_through(&self, seen: &SeenPeers, place: usize, entry: &Entry) -> bool {
         let (filter, facts) = (&self.query.filter, &entry.facts);
-        let matches = self.labels[entry.labels]
+        let online = |wanted| seen.get(place).online == wanted;
+        self.nodes[entry.node as usize].is_some()
+            && self.labels[entry.labels as usize]
             && filter.sync.is_none_or(|wanted| facts.sync == wanted)
             && filter.enabled.is_none_or(|wanted| facts.enabled == wanted)
             && filter
@@ -143,26 +169,19 @@ impl<'e, N: Fn(&PublicKey, &AtomicU32) -> Seen> Search<'e, N> {
             && filter.admission.is_none_or(|(wanted, now_s)| {
                 Admission::when(facts.expires_at, facts.enabled, facts.held, now_s) == wanted
             })
-            && self
-                .text
-                .as_ref()
-                .is_none_or(|text| text.find(facts.searched()).is_some());
-        if !matches {
-            return None;
-        }
-        if self.query.online.is_none() && !self.query.sort.is_observed() {
-            return Some(Seen::default());
-        }
-        let seen = node(&facts.public_key, &entry.place);
-        let online = self.query.online.is_none_or(|wanted| seen.online == wanted);
-        online.then_some(seen)
+            && self.query.online.is_none_or(online)
+            && self.having.as_ref().is_none_or(|having| having[place])
     }
 
-    fn after_text(&self) -> Result<Option<(&'e str, PeerId)>, StoreError> {
+    fn after_text(&self) -> Result<Option<ByName<'e>>, StoreError> {
         let after = self.query.after.as_ref();
         after
             .map(|cursor| match &cursor.key {
-                SortKey::Text(text) => Ok((text.as_str(), cursor.id)),
+                SortKey::Text(text) => Ok(ByName {
+                    start: start_of(text),
+                    name: NameOf::Text(text),
+                    id: cursor.id,
+                }),
                 SortKey::Integer(_) => Err(of_another_order()),
             })
             .transpose()
@@ -183,10 +202,55 @@ const fn of_another_order() -> StoreError {
     StoreError::NotFound { what: "cursor" }
 }
 
-fn of_text((name, id): (&str, PeerId)) -> Cursor {
+/// A peer's rank by name. The name itself is only looked up where its start does not tell.
+#[derive(Clone, Copy)]
+struct ByName<'e> {
+    start: Start,
+    name: NameOf<'e>,
+    id: PeerId,
+}
+
+#[derive(Clone, Copy)]
+enum NameOf<'e> {
+    Place(&'e Entries, usize),
+    Text(&'e str),
+}
+
+impl<'e> ByName<'e> {
+    fn name(&self) -> &'e str {
+        match self.name {
+            NameOf::Place(entries, place) => entries.name(place),
+            NameOf::Text(text) => text,
+        }
+    }
+}
+
+impl Ord for ByName<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let names = || self.name().cmp(other.name());
+        let starts = self.start.cmp(&other.start);
+        starts.then_with(names).then(self.id.cmp(&other.id))
+    }
+}
+
+impl PartialOrd for ByName<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for ByName<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for ByName<'_> {}
+
+fn of_text(rank: ByName<'_>) -> Cursor {
     Cursor {
-        key: SortKey::Text(name.to_owned()),
-        id,
+        key: SortKey::Text(rank.name().to_owned()),
+        id: rank.id,
     }
 }
 

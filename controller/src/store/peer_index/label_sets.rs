@@ -7,9 +7,9 @@ type Labels = BTreeMap<String, String>;
 /// The sets in use.
 #[derive(Default)]
 pub(super) struct LabelSets {
-    numbers: HashMap<Labels, usize>,
+    numbers: HashMap<Labels, u32>,
     sets: Vec<Option<Set>>,
-    free: Vec<usize>,
+    free: Vec<u32>,
 }
 
 struct Set {
@@ -19,9 +19,9 @@ struct Set {
 
 impl LabelSets {
     /// The number of a set, which has one user more now.
-    pub(super) fn take(&mut self, labels: Labels) -> usize {
+    pub(super) fn take(&mut self, labels: Labels) -> u32 {
         if let Some(number) = self.numbers.get(&labels).copied()
-            && let Some(set) = &mut self.sets[number]
+            && let Some(set) = &mut self.sets[number as usize]
         {
             set.users += 1;
             return number;
@@ -32,12 +32,12 @@ impl LabelSets {
         });
         let number = match self.free.pop() {
             Some(number) => {
-                self.sets[number] = set;
+                self.sets[number as usize] = set;
                 number
             }
             None => {
                 self.sets.push(set);
-                self.sets.len() - 1
+                u32::try_from(self.sets.len() - 1).expect("no more than peers")
             }
         };
         self.numbers.insert(labels, number);
@@ -45,14 +45,14 @@ impl LabelSets {
     }
 
     /// A user less.
-    pub(super) fn give_back(&mut self, number: usize) {
-        let Some(set) = &mut self.sets[number] else {
+    pub(super) fn give_back(&mut self, number: u32) {
+        let Some(set) = &mut self.sets[number as usize] else {
             return;
         };
         set.users -= 1;
         if set.users == 0 {
             self.numbers.remove(&set.labels);
-            self.sets[number] = None;
+            self.sets[number as usize] = None;
             self.free.push(number);
         }
     }
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(sets.having(&blue), [true, false]);
         sets.give_back(first);
         assert_eq!(sets.having(&blue), [false, false]);
-        assert!(sets.numbers.len() == 1 && sets.sets[none].is_some());
+        assert!(sets.numbers.len() == 1 && sets.sets[none as usize].is_some());
         assert_eq!(sets.take(labels(&[("a", "b")])), first, "its place is free");
     }
 }

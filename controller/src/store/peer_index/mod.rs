@@ -7,16 +7,15 @@
 //!
 //! Read first: [`find`](PeerIndex::find) for a list, `entry` for what is held of a peer.
 
-use std::sync::{PoisonError, RwLock, atomic::AtomicU32};
+use std::sync::{PoisonError, RwLock};
 
 use rusqlite::Connection;
-use wire_contract::PublicKey;
 
-use self::{entries::Entries, find::Search};
+use self::{entries::Entries, find::Search, seen::SeenPeers};
 use super::{
     NodeId, PeerId, StoreError,
     page::Cursor,
-    peer_list::{PeerQuery, Seen},
+    peer_list::{PeerQuery, SeenNode},
 };
 
 pub(super) mod changes;
@@ -24,9 +23,15 @@ mod entries;
 mod entry;
 mod find;
 mod label_sets;
+mod seen;
+mod texts;
 
 /// The index. Lists read it side by side; the writer alone changes it.
-pub struct PeerIndex(RwLock<Entries>);
+pub struct PeerIndex {
+    entries: RwLock<Entries>,
+    /// Locked after the entries.
+    seen: RwLock<SeenPeers>,
+}
 
 /// What a list is made of; the rows themselves are read from the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +54,10 @@ impl PeerIndex {
         for entry in entry::all(conn)? {
             entries.put(entry);
         }
-        Ok(Self(RwLock::new(entries)))
+        Ok(Self {
+            entries: RwLock::new(entries),
+            seen: RwLock::default(),
+        })
     }
 
     /// Reads again what has changed. Called by the writer after each commit. When that fails the
@@ -66,7 +74,7 @@ impl PeerIndex {
         for id in changed {
             read.push((id, entry::one(writer, id)?));
         }
-        let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         for (id, entry) in read {
             match entry {
                 Some(entry) => entries.put(entry),
@@ -77,20 +85,25 @@ impl PeerIndex {
         changes::forget(writer)
     }
 
-    /// One page. `node` gives what was last seen of a node's peers, and may keep with each where it
-    /// found it; `None` leaves out all of them.
+    /// One page. `node` gives what was last seen of a node's peers; `None` leaves out all of them.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] of "cursor" when the cursor was made for another order.
-    pub fn find<N>(
+    pub fn find<N: SeenNode>(
         &self,
         query: &PeerQuery,
         node: impl Fn(NodeId) -> Option<N>,
-    ) -> Result<Found, StoreError>
-    where
-        N: Fn(&PublicKey, &AtomicU32) -> Seen,
-    {
-        let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        Search::new(&entries, query, node).page()
+    ) -> Result<Found, StoreError> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let search = Search::new(&entries, query, node);
+        if !search.is_by_seen() {
+            return search.page(&SeenPeers::default());
+        }
+        let seen = || self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        if !seen().is_of(&entries, &search.nodes) {
+            let mut outdated = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+            outdated.update(&entries, &search.nodes);
+        }
+        search.page(&seen())
     }
 }

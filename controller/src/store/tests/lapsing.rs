@@ -1,15 +1,13 @@
 //! Peers that expire, use up their quota and come back.
 
-use std::sync::atomic::AtomicU32;
-
 use wire_contract::PublicKey;
 
-use super::{Fixture, NOW_S, add_peer};
+use super::{Fixture, NOW_S, add_peer, listing::MadeUp};
 use crate::{
     domain::{period::QuotaPeriod, quota::Quota},
     store::{
         NodeId, PeerId, StoreError, SyncState, WriteTx, audit, lapses, nodes,
-        peer_list::{self, Admission, PeerFilter, PeerQuery, Seen},
+        peer_list::{self, Admission, PeerFilter, PeerQuery},
         peer_nodes,
         peers::{self, PeerSettings},
         quotas,
@@ -183,9 +181,7 @@ async fn lists_are_filtered_by_what_is_shown() {
             ..PeerQuery::default()
         };
         let index = fixture.store.peer_index();
-        let page = index.find(&query, |_| {
-            Some(|_: &PublicKey, _: &AtomicU32| Seen::default())
-        });
+        let page = index.find(&query, |_| Some(MadeUp));
         let ids = page.expect("a page").ids;
         let rows = fixture.store.read(move |conn| peer_list::rows(conn, &ids));
         let rows = rows.await.expect("the peers");

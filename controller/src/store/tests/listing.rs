@@ -1,7 +1,5 @@
 //! Lists of many peers: whole, the same however they are cut, and never behind the store.
 
-use std::sync::atomic::AtomicU32;
-
 use wire_contract::PublicKey;
 
 use super::{Fixture, NOW_S, add_peer};
@@ -11,7 +9,7 @@ use crate::{
         NodeId, PeerId, PeerIndex, Store, StoreError, SyncState, WriteTx, generation,
         page::Cursor,
         peer_index::Found,
-        peer_list::{self, PeerFilter, PeerQuery, PeerSort, Seen},
+        peer_list::{self, PeerFilter, PeerQuery, PeerSort, Seen, SeenNode},
         peer_nodes::{self, Placement},
         peers, quotas, tombstones,
     },
@@ -28,7 +26,19 @@ const SORTS: [PeerSort; 7] = [
 ];
 
 /// What is made up as seen of a peer: by its key, so that every order is another one.
-fn seen(key: &PublicKey, _: &AtomicU32) -> Seen {
+pub(super) struct MadeUp;
+
+impl SeenNode for MadeUp {
+    fn version(&self) -> u64 {
+        1
+    }
+
+    fn seen(&self, key: &PublicKey, _: &mut u32) -> Seen {
+        seen(key)
+    }
+}
+
+fn seen(key: &PublicKey) -> Seen {
     let sum = key
         .as_bytes()
         .iter()
@@ -43,7 +53,7 @@ fn seen(key: &PublicKey, _: &AtomicU32) -> Seen {
 }
 
 fn find(index: &PeerIndex, query: &PeerQuery) -> Result<Found, StoreError> {
-    index.find(query, |_| Some(seen))
+    index.find(query, |_| Some(MadeUp))
 }
 
 /// `count` peers in two statements; every name twice, every tenth pending.
@@ -190,10 +200,7 @@ async fn an_order_is_that_of_what_it_is_named_for() {
             .await;
         let rows = rows.expect("the peers");
         let rank = |row: &peers::PeerRow| {
-            let (name, seen) = (
-                row.settings.name.clone(),
-                seen(&row.public_key, &AtomicU32::default()),
-            );
+            let (name, seen) = (row.settings.name.clone(), seen(&row.public_key));
             match sort {
                 PeerSort::Name | PeerSort::NameDesc => (name, 0, row.id),
                 PeerSort::CreatedAt | PeerSort::CreatedAtDesc => {
@@ -210,8 +217,7 @@ async fn an_order_is_that_of_what_it_is_named_for() {
         }
         assert!(ranks.is_sorted(), "{sort:?}");
         let wanted = |row: &peers::PeerRow| {
-            online
-                .is_none_or(|online| seen(&row.public_key, &AtomicU32::default()).online == online)
+            online.is_none_or(|online| seen(&row.public_key).online == online)
         };
         assert!(
             !rows.is_empty() && rows.iter().all(wanted),

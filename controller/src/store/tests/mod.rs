@@ -11,6 +11,7 @@ mod opening;
 mod records;
 mod restoring;
 mod sealing;
+mod seeing;
 mod standing;
 mod writing;
 
