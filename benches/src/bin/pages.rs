@@ -1,6 +1,7 @@
 //! Every page over a fleet of simulated agents: server time, and the bytes of the peers page.
 //!
-//! `target/release/pages [NODES [PEERS]]`, default 100 and 100,000.
+//! `target/release/pages [NODES [PEERS [SECONDS]]]`, default 100 nodes, 100,000 peers, and the controller's own
+//! 10 s from one poll of a node to the next.
 
 use std::{collections::BTreeSet, error::Error, time::Duration};
 
@@ -33,15 +34,15 @@ const LISTS: [&str; 4] = [
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let mut number = |default: u32| arguments.next().map_or(Ok(default), |text| text.parse());
-    let (nodes, peers) = (number(100)?, number(100_000)?);
+    let (nodes, peers, poll_s) = (number(100)?, number(100_000)?, number(10)?);
     let pages: Vec<String> = serde_json::from_str(PAGES)?;
 
-    let fleet = Fleet::new(nodes);
+    let fleet = Fleet::polled(nodes, Duration::from_secs(poll_s.into()));
     fleet.fill(0, peers);
     fleet.settled();
     let rest = fleet.controller.rest().patient(PATIENCE);
     let browser = Browser::signed_in(&fleet);
-    println!("\n### Pages, {nodes} simulated nodes with {peers} peers, polled every second\n");
+    println!("\n### Pages, {nodes} simulated nodes with {peers} peers, polled every {poll_s} s\n");
     println!("| page | p50 | p99 | bytes, gzip |\n|---|---|---|---|");
     let mut bars = Vec::new();
     let has_peers = pages.iter().any(|page| page == "/peers");

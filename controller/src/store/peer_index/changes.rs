@@ -1,5 +1,8 @@
 //! Which peers have changed: noted by triggers of the writer's connection, in the transaction that
 //! changes them. They are that connection's alone, and in memory.
+//!
+//! A peer comes with its row on its node and goes with it: its own row alone shows nowhere, and can't be
+//! deleted while the other names it.
 
 use rusqlite::Connection;
 
@@ -10,13 +13,9 @@ const TRIGGERS: &str = "
 PRAGMA temp_store = MEMORY;
 CREATE TEMP TABLE changed_peers (id TEXT);
 
-CREATE TEMP TRIGGER peer_comes AFTER INSERT ON main.peers
-BEGIN INSERT INTO changed_peers VALUES (new.id); END;
 CREATE TEMP TRIGGER peer_changes AFTER UPDATE OF
     id, node_id, name, public_key, created_at, expires_at, labels, enabled ON main.peers
 BEGIN INSERT INTO changed_peers VALUES (old.id), (new.id); END;
-CREATE TEMP TRIGGER peer_goes AFTER DELETE ON main.peers
-BEGIN INSERT INTO changed_peers VALUES (old.id); END;
 
 CREATE TEMP TRIGGER peer_is_placed AFTER INSERT ON main.peer_nodes WHEN new.peer_id IS NOT NULL
 BEGIN INSERT INTO changed_peers VALUES (new.peer_id); END;

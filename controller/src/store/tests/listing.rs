@@ -324,6 +324,16 @@ async fn a_list_is_never_behind_the_store() {
     .await;
     let made = store.write(move |tx| peer(tx, first, 1));
     let id = made.await.expect("a peer");
+    // Neither is how it is done today: in two transactions, and without a trace.
+    shows(store, first, "taken away", move |tx| {
+        tx.execute("DELETE FROM peer_nodes WHERE peer_id = ?1", [id])?;
+        Ok(())
+    })
+    .await;
+    shows(store, first, "placed later", move |tx| {
+        place(tx, id, first, 1)
+    })
+    .await;
     let settings = move |change: fn(&mut peers::PeerSettings)| {
         move |tx: &WriteTx<'_>| {
             let mut settings = peers::get(tx, id)?.settings;
