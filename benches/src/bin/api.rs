@@ -10,7 +10,10 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use wgfleet_benches::samples::{Samples, millis};
+use wgfleet_benches::{
+    bar::{Bar, HEAD},
+    samples::{Samples, millis},
+};
 use wgfleet_integration::{
     controller::Rest,
     simulated_fleet::{BULK, Fleet, PATIENCE, bulk_create},
@@ -19,6 +22,9 @@ use wgfleet_integration::{
 const LISTS: usize = 200;
 const STEADY: usize = 1_000;
 const A_SECOND: u32 = 50;
+const BULK_S: f64 = 15.0;
+const STEADY_MS: f64 = 100.0;
+const LIST_MS: f64 = 20.0;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -27,32 +33,37 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let fleet = Fleet::polled(nodes, Duration::from_secs(poll_s.into()));
     println!("\n### REST API, {nodes} simulated nodes, polled every {poll_s} s\n");
-    println!("| what | measured | bar |\n|---|---|---|");
-    bulk(&fleet);
-    steady(&fleet);
+    println!("| what | measured |\n|---|---|");
+    let mut bars = vec![bulk(&fleet), steady(&fleet)];
     let rest = fleet.controller.rest().patient(PATIENCE);
     fleet.fill(BULK, peers);
     fleet.settled();
-    lists(&rest);
+    bars.extend(lists(&rest));
+    println!("\n{HEAD}");
+    for bar in &bars {
+        println!("{bar}");
+    }
     Ok(())
 }
 
 /// One request, until every node has its peers.
-fn bulk(fleet: &Fleet) {
+fn bulk(fleet: &Fleet) -> Bar {
     let started = Instant::now();
     bulk_create(&fleet.controller.rest().patient(PATIENCE), 0, BULK);
     let answered = started.elapsed();
     fleet.settled();
     let applied = started.elapsed();
+    let what = format!("{BULK} peers in one request until applied");
     println!(
-        "| {BULK} peers in one request until applied | {:.1} s (answered after {:.1} s) | 15 s |",
+        "| {what} | {:.1} s (answered after {:.1} s) |",
         applied.as_secs_f64(),
         answered.as_secs_f64()
     );
+    Bar::at_most(what, BULK_S, "s", applied.as_secs_f64())
 }
 
 /// Creates at a fixed rate, each until applied, however long the one before took.
-fn steady(fleet: &Fleet) {
+fn steady(fleet: &Fleet) -> Bar {
     let started = Instant::now();
     let mut times: Vec<Duration> = Vec::new();
     std::thread::scope(|scope| {
@@ -72,11 +83,10 @@ fn steady(fleet: &Fleet) {
     });
     times.sort_unstable();
     let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
-    println!(
-        "| create + applied at {A_SECOND}/s, p50 / p99 | {:.1} / {:.1} ms | p99 100 ms |",
-        millis(at(50)),
-        millis(at(99))
-    );
+    let what = format!("create + applied at {A_SECOND}/s, p99");
+    let (p50, p99) = (millis(at(50)), millis(at(99)));
+    println!("| create + applied at {A_SECOND}/s, p50 / p99 | {p50:.1} / {p99:.1} ms |");
+    Bar::at_most(what, STEADY_MS, "ms", p99)
 }
 
 /// The create whose turn is then.
@@ -91,7 +101,8 @@ fn at(started: Instant, number: usize, rest: &Rest) -> Duration {
     began.elapsed()
 }
 
-fn lists(rest: &Rest) {
+fn lists(rest: &Rest) -> Vec<Bar> {
+    let mut bars = Vec::new();
     let node = rest.read("/nodes?limit=1")["items"][0]["id"].clone();
     let node = node.as_str().expect("an id");
     for (name, query) in [
@@ -125,12 +136,11 @@ fn lists(rest: &Rest) {
                 None => format!("/peers?limit=100&{query}"),
             };
         }
-        println!(
-            "| {name}, p50 / p99 | {:.1} / {:.1} ms | p99 20 ms |",
-            millis(samples.median()),
-            millis(samples.percentile(99))
-        );
+        let (p50, p99) = (millis(samples.median()), millis(samples.percentile(99)));
+        println!("| {name}, p50 / p99 | {p50:.1} / {p99:.1} ms |");
+        bars.push(Bar::at_most(format!("{name}, p99"), LIST_MS, "ms", p99));
     }
     let total = rest.read("/peers?limit=1")["total"].clone();
-    println!("| peers in the lists above | {total} | |");
+    println!("| peers in the lists above | {total} |");
+    bars
 }
