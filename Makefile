@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-SCRIPTS := .ci/run agent/fuzz/run benches/run packaging/demo packaging/demo-hosts integration/prepare integration/promtool integration/schemathesis integration/playwright integration/lab/run integration/lab/kernel \
+SCRIPTS := .ci/run agent/fuzz/run benches/run packaging/demo packaging/demo-hosts integration/prepare integration/promtool integration/schemathesis integration/playwright integration/containers \
+  integration/lab/run integration/lab/kernel \
   packaging/build packaging/cargo-deb $(wildcard packaging/*/postinst packaging/*/postrm)
 # nextest where it is installed, else cargo's own runner.
 TEST := if cargo nextest --version >/dev/null 2>&1; then \
@@ -39,13 +40,14 @@ test-kernel: prepare ## the tests that run on a WireGuard kernel alone, such as 
 	cargo build --workspace --bins
 	$(KERNEL_TEST)
 
-test-long: prepare ## the same with many more generated cases and kills, then the kernel's tests ROUNDS times, then fuzzing
+test-long: prepare ## the same with many more generated cases and kills, then the kernel's tests ROUNDS times, then the containers, then fuzzing
 	cargo build --workspace --bins
 	export NEXTEST_PROFILE=long PROPTEST_CASES=20000 WGFLEET_ROUNDS=1000; $(TEST)
 	for round in $$(seq $(ROUNDS)); do \
 	  echo "kernel tests, round $$round of $(ROUNDS)"; \
 	  $(KERNEL_TEST); \
 	done
+	integration/containers
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_SANITIZER=address agent/fuzz/run
 
 fuzz: prepare ## arbitrary bytes for everything of the agent that reads bytes, FUZZ_SECONDS (30) for each
