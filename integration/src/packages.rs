@@ -164,6 +164,23 @@ impl Root {
         assert!(made.status.success(), "{}", text(&made.stderr));
     }
 
+    /// Shows it a directory of the caller's, mounts in it included, at the same path.
+    ///
+    /// # Panics
+    /// When there is no such directory.
+    #[track_caller]
+    pub fn share(&self, directory: &str) {
+        let here = self.path(directory);
+        fs::create_dir_all(&here).expect("a directory");
+        let bound = Command::new("mount")
+            .arg("--rbind")
+            .arg(directory)
+            .arg(&here)
+            .output()
+            .expect("mount is installed");
+        assert!(bound.status.success(), "{}", text(&bound.stderr));
+    }
+
     /// A path of it, as seen from outside.
     #[must_use]
     pub fn path(&self, path: &str) -> PathBuf {

@@ -1,8 +1,8 @@
 //! README and `docs/`, as a reader has them: their links, and the shell commands in their blocks.
 //!
-//! A command stands in a fenced block: `sh` is run by a test, `sh on node` on the second of two hosts,
-//! and `sh no-run` is for what no test can do; that it is not nonsense is checked all the same. `console`
-//! has commands of `wgfleet` with what they answer, which `tests/cli` runs and compares.
+//! A command stands in a fenced block: `sh` is run by a test, `sh on node` and `sh on client` on the second
+//! of two hosts, and `sh no-run` is for what no test can do; that it is not nonsense is checked all the
+//! same. `console` has commands of `wgfleet` with what they answer, which `tests/cli` runs and compares.
 
 use std::{fs, path::Path};
 
@@ -119,17 +119,18 @@ impl Page {
         prose
     }
 
-    /// Its commands as one script, those meant for the node passed to `on_node`, a command that reads
-    /// lines to run there.
+    /// Its commands as one script, those meant for the node or the client passed to `on_other`, a command
+    /// that reads lines to run there.
     #[must_use]
-    pub fn script(&self, on_node: &str) -> String {
+    pub fn script(&self, on_other: &str) -> String {
         let mut script = String::new();
         for block in self.blocks() {
             let place = format!("echo '--- {} line {}'\n", self.path, block.line);
             match block.info.as_str() {
                 "sh" => script += &(place + &block.text),
-                "sh on node" => {
-                    script += &format!("{place}{on_node} <<'ON_NODE'\n{}ON_NODE\n", block.text);
+                "sh on node" | "sh on client" => {
+                    let text = &block.text;
+                    script += &format!("{place}{on_other} <<'ON_OTHER'\n{text}ON_OTHER\n");
                 }
                 _ => {}
             }
@@ -159,7 +160,7 @@ mod tests {
         let script = page.script("there");
         assert!(script.contains("line 3'\nb\n"), "{script}");
         assert!(
-            script.contains("there <<'ON_NODE'\nd\nON_NODE\n"),
+            script.contains("there <<'ON_OTHER'\nd\nON_OTHER\n"),
             "{script}"
         );
     }

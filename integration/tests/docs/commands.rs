@@ -8,10 +8,11 @@ use wgfleet_integration::{
 };
 
 /// How a block may be marked.
-const INFOS: [&str; 7] = [
+const INFOS: [&str; 8] = [
     "sh",
     "sh no-run",
     "sh on node",
+    "sh on client",
     "console",
     "json",
     "text",
