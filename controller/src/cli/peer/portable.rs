@@ -74,39 +74,74 @@ impl Mistakes {
     }
 }
 
+/// Counts the lines of a text as an editor does. (The reader's own count begins a record where the one before
+/// ended: ahead of its line feed after a carriage return, and ahead of empty lines.)
+struct Lines<'a> {
+    rest: &'a str,
+    passed: u64,
+    line: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        Self {
+            rest: text,
+            passed: 0,
+            line: 1,
+        }
+    }
+
+    /// Where the record at or behind that position begins, which is not before the last one asked for.
+    fn place(&mut self, position: Option<&csv::Position>) -> String {
+        let to = position.map_or(0, |position| position.byte().saturating_sub(self.passed));
+        let to = usize::try_from(to)
+            .unwrap_or(usize::MAX)
+            .min(self.rest.len());
+        let blank = self.rest[to..].find(|c| c != '\r' && c != '\n');
+        let (before, rest) = self.rest.split_at(to + blank.unwrap_or(0));
+        let returns = before.matches('\r').count() - before.matches("\r\n").count();
+        self.line += before.matches('\n').count() + returns;
+        self.passed += before.len() as u64;
+        self.rest = rest;
+        format!("line {}", self.line)
+    }
+}
+
 /// Reads CSV with a line of column names.
 pub(super) fn from_csv(text: &str) -> Result<Vec<Entry>, Failure> {
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
     let (mut entries, mut mistakes) = (Vec::new(), Mistakes::default());
+    let mut lines = Lines::of(text);
     let names = reader
         .headers()
         .map_err(|_| Failure::Data("it is not CSV".into()))?
         .clone();
+    let header = lines.place(names.position());
     for name in &names {
         if !FIELDS.contains(&name) {
             let known = FIELDS.join(", ");
             mistakes.add(
-                "line 1",
+                &header,
                 format_args!("there is no column {name:?}; there are {known}"),
             );
         }
     }
     if !names.iter().any(|name| name == "name") {
-        mistakes.add("line 1", "there is no column \"name\"");
+        mistakes.add(&header, "there is no column \"name\"");
     }
     for record in reader.records() {
         let record = match record {
             Ok(record) => record,
             Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
+                let place = lines.place(error.position());
                 let what = "it has more or fewer cells than there are columns, or is not UTF-8";
-                mistakes.add(&format!("line {line}"), what);
+                mistakes.add(&place, what);
                 continue;
             }
         };
-        let place = format!("line {}", record.position().map_or(0, csv::Position::line));
+        let place = lines.place(record.position());
         let cells = names
             .iter()
             .zip(record.iter())
@@ -256,6 +291,37 @@ mod tests {
         let mut fields = fields;
         fields.remove("node");
         assert_eq!(entry.fields, fields);
+    }
+
+    #[test]
+    fn a_place_is_the_line_an_editor_shows() {
+        // The third peer's labels go on in the line below, the fourth stands behind an empty line.
+        let text = "name,labels\na,\nb,\nc,\"x=1\ny=2\"\n\nd,\n";
+        for (text, way) in [
+            (text.to_owned(), "line feeds"),
+            (text.replace('\n', "\r\n"), "both"),
+            (text.replace('\n', "\r"), "carriage returns"),
+            (format!("\u{feff}{text}"), "a byte order mark"),
+        ] {
+            let entries = from_csv(&text).expect(way);
+            let places: Vec<_> = entries.iter().map(|entry| &*entry.place).collect();
+            assert_eq!(places, ["line 2", "line 3", "line 4", "line 7"], "{way}");
+        }
+        let text = "\r\nname,mtu\r\n\r\na,many\r\n\r\nb\r\n";
+        let failure = from_csv(text).err().expect("mistakes").to_string();
+        assert!(
+            failure.contains("line 4: mtu is a whole number"),
+            "{failure}"
+        );
+        assert!(
+            failure.contains("line 6: it has more or fewer"),
+            "{failure}"
+        );
+        let failure = from_csv("\r\n\r\ncolour\r\n").err().expect("mistakes");
+        assert!(
+            failure.to_string().contains("line 3: there is no column"),
+            "{failure}"
+        );
     }
 
     #[test]
