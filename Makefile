@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 SCRIPTS := .ci/run agent/fuzz/run benches/run packaging/demo packaging/demo-hosts integration/prepare integration/promtool integration/schemathesis integration/playwright integration/containers \
-  integration/lab/run integration/lab/kernel \
+  integration/lab/run integration/lab/kernel integration/lab/boot integration/lab/debian integration/lab/lab-command \
   packaging/build packaging/cargo-deb $(wildcard packaging/*/postinst packaging/*/postrm)
 # nextest where it is installed, else cargo's own runner.
 TEST := if cargo nextest --version >/dev/null 2>&1; then \

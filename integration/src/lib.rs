@@ -5,9 +5,10 @@
 //! with full control over every byte, [`controller`] runs the controller's binary and calls its REST
 //! API, [`simulated_fleet`] runs many of both, [`browser`] plays stories in a real browser,
 //! [`wireguard_go`] runs a WireGuard outside the kernel, [`disk`] is one that can be full, [`tls`] makes
-//! certificates, [`demo`] runs `make demo`, [`packages`] installs packages in a scratch root and [`pages`]
-//! reads README and `docs/`. [`backend_suite`] holds every implementation of the WireGuard boundary to one
-//! behaviour. The tests themselves are in `tests/`; those named `lab_*` need a kernel with WireGuard.
+//! certificates, [`demo`] runs `make demo`, [`packages`] installs packages in a scratch root, [`machine`]
+//! boots a Debian machine with systemd, and [`pages`] reads README and `docs/`. [`backend_suite`] holds
+//! every implementation of the WireGuard boundary to one behaviour. The tests themselves are in `tests/`;
+//! those named `lab_*` need a kernel with WireGuard.
 //!
 //! Nothing here is linked into a program that ships, and nothing here skips: what a test lacks, it
 //! fails for, saying what to do.
@@ -23,6 +24,7 @@ pub mod controller;
 pub mod demo;
 pub mod disk;
 pub mod lab;
+pub mod machine;
 pub mod netns;
 pub mod packages;
 pub mod pages;

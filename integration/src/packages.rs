@@ -27,6 +27,19 @@ const SOURCES: [&str; 4] = [
 /// Both packages, as a test needs them.
 pub const ALL: [&str; 2] = ["wgfleet-agent", "wgfleet-controller"];
 
+/// Shell lines that make, of the packages in `/tmp`, a later version with another default in each
+/// configuration file: in `/tmp/later`.
+pub const LATER_VERSION: &str = r#"
+mkdir /tmp/later
+for package in /tmp/wgfleet-*.deb; do
+  dpkg-deb -R "$package" /tmp/unpacked
+  sed -i 's/^Version: .*/Version: 99.0-1/' /tmp/unpacked/DEBIAN/control
+  for file in /tmp/unpacked/etc/wgfleet/*.toml; do echo '# a new default' >>"$file"; done
+  dpkg-deb -Zgzip -z1 -b /tmp/unpacked "/tmp/later/${package##*/}" >/dev/null
+  rm -rf /tmp/unpacked
+done
+"#;
+
 /// Builds both if need be: what a test does before it goes into the lab.
 ///
 /// # Panics

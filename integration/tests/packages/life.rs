@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt};
 
-use wgfleet_integration::{packages::Root, root_test};
+use wgfleet_integration::{
+    packages::{LATER_VERSION, Root},
+    root_test,
+};
 
 const INSTALL: &str = "dpkg -i /tmp/wgfleet-*.deb";
 
@@ -26,18 +29,6 @@ fn ours(root: &Root) -> BTreeSet<String> {
     );
     found.lines().map(str::to_owned).collect()
 }
-
-/// The same packages as a later version, with another default in each configuration.
-const LATER_VERSION: &str = r#"
-mkdir /tmp/later
-for package in /tmp/wgfleet-*.deb; do
-  dpkg-deb -R "$package" /tmp/unpacked
-  sed -i 's/^Version: .*/Version: 99.0-1/' /tmp/unpacked/DEBIAN/control
-  for file in /tmp/unpacked/etc/wgfleet/*.toml; do echo '# a new default' >>"$file"; done
-  dpkg-deb -Zgzip -z1 -b /tmp/unpacked "/tmp/later/${package##*/}" >/dev/null
-  rm -rf /tmp/unpacked
-done
-"#;
 
 root_test! {
     fn what_is_installed_belongs_to_whom_it_should(root) {
