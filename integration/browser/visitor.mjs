@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 
 import { violations } from './axe.mjs';
 import { fleet } from './fleet.mjs';
+import { until } from './until.mjs';
 import { Watch } from './watch.mjs';
 
 const ACTION_MS = 10_000;
@@ -35,16 +36,32 @@ export class Visitor {
     visitor.context.setDefaultNavigationTimeout(NAVIGATION_MS);
     visitor.watch = await Watch.over(visitor.context, () => fleet.origin);
     visitor.page = await visitor.context.newPage();
+    visitor.#findStreams();
     return visitor;
   }
 
-  // Goes there; fails when the answer is not 200. Pages with a live stream never come to rest:
-  // wait for what you need to see.
+  // Goes there; fails when the answer is not 200. A live page follows events by then. It never comes to
+  // rest: wait for what you need to see.
   async open(path) {
     const answer = await this.page.goto(path, { waitUntil: 'load' });
     if (answer.status() !== 200) throw new Error(`GET ${path}: ${answer.status()}`);
+    if (await this.page.locator('[data-live]').count() > 0) {
+      await until(`${path} follows events`, () => this.#stream?.response());
+    }
     this.check();
     return this.page;
+  }
+
+  // What the document that is shown has asked of /live.
+  #stream;
+
+  #findStreams() {
+    this.page.on('framenavigated', (frame) => {
+      if (frame === this.page.mainFrame()) this.#stream = undefined;
+    });
+    this.page.on('request', (request) => {
+      if (request.url() === `${fleet.origin}/live`) this.#stream = request;
+    });
   }
 
   // Signs in, by default as the administrator.

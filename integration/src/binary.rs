@@ -12,7 +12,12 @@ const SOURCES: [(&str, &[&str]); 4] = [
     ("wgfleet-agent", &["agent/src", "wire-contract/src"]),
     (
         "wgfleet-controller",
-        &["controller/src", "proto", "wire-contract/src"],
+        &[
+            "controller/src",
+            "controller/ui",
+            "proto",
+            "wire-contract/src",
+        ],
     ),
     (
         "wgfleet-man",

@@ -1,25 +1,24 @@
 // Every page of pages.json over a large fleet, and what the peers page costs on the wire.
 import { filled, pages, pictureOf } from '../pages.mjs';
-import { assert, story } from '../story.mjs';
+import { assert, story, until } from '../story.mjs';
 
 const FIRST_BYTES = 60_000;
 const LATER_BYTES = 15_000;
-// What the browser has when nothing comes any more for so long.
-const QUIET_MS = 500;
 
-// Bytes that came over the network, heads included, while `page` went to `path`. A stream of events that
-// goes on is not counted.
+// Bytes that came over the network, heads included, while `page` went to `path`. A stream of events, which
+// goes on, is not counted.
 async function bytesOf(page, path) {
   const network = await page.context().newCDPSession(page);
   let bytes = 0;
-  let lastAt = Date.now();
-  network.on('Network.loadingFinished', ({ encodedDataLength }) => {
-    bytes += encodedDataLength;
-    lastAt = Date.now();
+  const open = new Set();
+  network.on('Network.requestWillBeSent', ({ requestId, type }) => { if (type !== 'EventSource') open.add(requestId); });
+  network.on('Network.loadingFailed', ({ requestId }) => open.delete(requestId));
+  network.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
+    if (open.delete(requestId)) bytes += encodedDataLength;
   });
   await network.send('Network.enable');
   await page.goto(path, { waitUntil: 'load' });
-  while (Date.now() - lastAt < QUIET_MS) await page.waitForTimeout(QUIET_MS / 5);
+  await until('everything has come', () => open.size === 0);
   await network.detach();
   return bytes;
 }

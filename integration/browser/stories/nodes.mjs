@@ -273,6 +273,7 @@ await story('nodes', async ({ step, visitor }) => {
     const drawn = await page.locator('#secret').innerText();
     await admin.look('created');
     await page.getByRole('link', { name: 'To the node' }).click();
+    await page.waitForURL((at) => /^\/nodes\/[0-9a-f-]{36}$/.test(at.pathname));
     await says(page, 'with a new secret');
     assert.ok(!(await page.content()).includes(drawn), 'the secret is shown again');
     await says(page, /error/);

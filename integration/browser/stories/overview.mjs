@@ -37,6 +37,8 @@ await story('overview', async ({ step, visitor }) => {
     const [node] = fleet.nodes;
     // The stream breaks off, and is asked for while nobody listens.
     await fleet.restartController();
+    // A page that asks again and again is left before what it complained of is let go of.
+    await page.goto('/sign-in');
     operator.forget();
     await operator.signIn();
     await operator.open('/');
