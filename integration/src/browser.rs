@@ -94,6 +94,11 @@ impl Playing {
             .env("WGFLEET_SCREENSHOTS", pictures)
             .env("WGFLEET_STORY", told.to_string())
             .env("WGFLEET_STORY_SECONDS", within.as_secs().to_string())
+            // An authority that the story itself is to believe; none is no file.
+            .env(
+                "NODE_EXTRA_CA_CERTS",
+                told["authority"].as_str().unwrap_or_default(),
+            )
             .env("HOME", home.path())
             .env("TMPDIR", home.path())
             .env_remove("XDG_CONFIG_HOME")

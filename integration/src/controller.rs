@@ -10,9 +10,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
+    sync::Arc,
     time::Duration,
 };
 
+use rustls::ClientConfig;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -20,6 +22,7 @@ use crate::{
     agent, binary,
     client::{Address, Client, Response, WireRequest},
     process::Process,
+    tls::CertificateFiles,
 };
 
 /// What every route of the REST API begins with.
@@ -33,6 +36,7 @@ pub struct Config {
     listen: Option<String>,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
+    trust: Option<Arc<ClientConfig>>,
 }
 
 impl Config {
@@ -53,6 +57,13 @@ impl Config {
     #[must_use]
     pub fn poll_interval(self, interval: &str) -> Self {
         self.arguments(&["--poll-interval", interval])
+    }
+
+    /// Serves https with that certificate; `trust` is what its callers believe.
+    #[must_use]
+    pub fn secured(mut self, files: &CertificateFiles, trust: Arc<ClientConfig>) -> Self {
+        self.trust = Some(trust);
+        self.arguments(&files.arguments())
     }
 
     /// Arguments more.
@@ -116,8 +127,12 @@ impl Controller {
     #[must_use]
     pub fn rest_with(&self, token: &str) -> Rest {
         let address = self.address.clone().expect("a started controller listens");
+        let mut client = Client::new(address, "").timeout(ANSWER_WITHIN);
+        if let Some(trust) = &self.config.trust {
+            client = client.secured(trust);
+        }
         Rest {
-            client: Client::new(address, "").timeout(ANSWER_WITHIN),
+            client,
             token: token.to_owned(),
         }
     }

@@ -7,21 +7,25 @@ use std::{
     sync::Arc,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
+    PublicKeyData as _,
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider};
 
 /// An authority of a test's own.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
-/// A certificate of 127.0.0.1 and its key, in PEM.
+/// A certificate and its key, in PEM.
 #[derive(Debug, Clone)]
 pub struct Certificate {
     /// The certificate.
     pub certificate: String,
     /// Its private key.
     pub key: String,
+    /// Of its public key, in Base64: how a browser is told to believe this one.
+    pub spki_sha256: String,
 }
 
 /// A certificate in files.
@@ -54,13 +58,24 @@ impl Authority {
     /// Never: what it is made of is valid.
     #[must_use]
     pub fn issue(&self) -> Certificate {
+        self.issue_for("127.0.0.1")
+    }
+
+    /// A certificate of that address.
+    ///
+    /// # Panics
+    /// Never: what it is made of is valid.
+    #[must_use]
+    pub fn issue_for(&self, address: &str) -> Certificate {
         let key = KeyPair::generate().expect("random numbers");
-        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("a name");
-        params.distinguished_name = name("127.0.0.1");
+        let mut params = CertificateParams::new(vec![address.to_owned()]).expect("a name");
+        params.distinguished_name = name(address);
         let certificate = params.signed_by(&key, &self.0).expect("signed");
+        let spki = ring::digest::digest(&ring::digest::SHA256, &key.subject_public_key_info());
         Certificate {
             certificate: certificate.pem(),
             key: key.serialize_pem(),
+            spki_sha256: STANDARD.encode(spki),
         }
     }
 
@@ -98,7 +113,7 @@ impl CertificateFiles {
         std::io::Write::write_all(&mut file, content.key.as_bytes()).expect("written");
     }
 
-    /// The arguments of an agent that shows it.
+    /// The arguments of an agent, or a controller, that shows it.
     ///
     /// # Panics
     /// When its path is no text.

@@ -99,6 +99,9 @@ await story('sign-in', async ({ browser, step, visitor }) => {
 
   await step('no script can read the cookie, and no other site sends it', async () => {
     first = await sessionOf(stranger);
+    assert.equal(first.name, 'wgfleet_session');
+    // The story `tls` has the one that is.
+    assert.equal(first.secure, false);
     assert.equal(first.httpOnly, true);
     assert.equal(first.sameSite, 'Strict');
     assert.equal(first.path, '/');

@@ -2,17 +2,20 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     net::TcpListener,
     time::{Duration, SystemTime},
 };
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use wgfleet_integration::{
     agent::{self, Agent},
     browser,
     client::{Address, Request},
     controller::{self, Controller, Rest},
     eventually,
+    tls::{self, Authority, CertificateFiles},
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -26,6 +29,7 @@ const LINK: &str = "javascript:alert(4)//{{7*7}}${7*7}";
 /// Peers that each agent has before the controller knows it: those of the first node are adopted,
 /// those of the second left alone. The third is the one that goes, the last is no node.
 const PRESENT: [u32; 4] = [12, 4, 0, 2];
+const AUTHORITY: &str = "authority.pem";
 const NODES: usize = 3;
 const NAMES: [&str; NODES] = ["berlin-1", IMAGE, SCRIPT];
 const UNMANAGED: [&str; NODES] = ["adopt", "ignore", "ignore"];
@@ -36,14 +40,41 @@ pub(crate) struct Small {
     agents: Vec<Agent>,
     nodes: Vec<String>,
     tokens: BTreeMap<&'static str, String>,
+    secured: Option<Secured>,
+}
+
+/// What a controller that serves https shows, and what believes it.
+struct Secured {
+    directory: TempDir,
+    spki_sha256: String,
 }
 
 impl Small {
     /// Starts it: the first two nodes are online, the third is offline; one peer of the second failed,
     /// those of the third are pending.
     pub(crate) fn start() -> Self {
-        let controller = controller::Config::new()
-            .listen(own_address(0))
+        Self::over(controller::Config::new().listen(own_address(0)), None)
+    }
+
+    /// The same, with pages and REST API on https.
+    pub(crate) fn secured() -> Self {
+        let address = own_address(0);
+        let (host, _) = address.rsplit_once(':').expect("it has a port");
+        let authority = Authority::new();
+        let certificate = authority.issue_for(host);
+        let directory = TempDir::with_prefix("wgfleet-tls-").expect("a temporary directory");
+        let files = CertificateFiles::new(directory.path(), &certificate);
+        fs::write(directory.path().join(AUTHORITY), authority.pem()).expect("written");
+        let config = controller::Config::new().secured(&files, tls::believing(&[&authority]));
+        let secured = Secured {
+            directory,
+            spki_sha256: certificate.spki_sha256,
+        };
+        Self::over(config.listen(address), Some(secured))
+    }
+
+    fn over(config: controller::Config, secured: Option<Secured>) -> Self {
+        let controller = config
             .poll_interval("500ms")
             // How often somebody may ask is tested elsewhere.
             .arguments(&["--token-rate", "0", "--auth-failure-rate", "0"])
@@ -59,6 +90,7 @@ impl Small {
             controller,
             nodes: Vec::new(),
             tokens: BTreeMap::new(),
+            secured,
         };
         fleet.add_nodes();
         fleet.add_peers();
@@ -90,8 +122,12 @@ impl Small {
         let Address::Tcp(address) = self.controller.address() else {
             panic!("it listens on TCP");
         };
+        let secured = self.secured.as_ref();
+        let scheme = secured.map_or("http", |_| "https");
         json!({
-            "origin": format!("http://{address}"),
+            "origin": format!("{scheme}://{address}"),
+            "authority": secured.map(|it| it.directory.path().join(AUTHORITY)),
+            "spki_sha256": secured.map(|it| &it.spki_sha256),
             "tokens": self.tokens,
             "nodes": nodes.collect::<Vec<_>>(),
             "spare": described(NODES),

@@ -21,6 +21,11 @@ macro_rules! stories {
     )*};
 }
 
+#[test]
+fn tls() {
+    fleet::Small::secured().play("tls", A_STORY);
+}
+
 stories! {
     sign_in: "sign-in",
     overview: "overview",
