@@ -63,6 +63,8 @@ export const fleet = {
     });
   },
 
+  // Asks the test of this story for something that others do not know: `{do: 'shown'}`.
+  ask,
   // SIGKILL for the agent of that node.
   killAgent: (node) => ask({ do: 'kill_agent', at: node.at }),
   // Starts it again, on the same files and the same address.

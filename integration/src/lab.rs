@@ -8,7 +8,12 @@
 
 use std::{
     env, fmt,
-    io::Read,
+    fs::File,
+    io::{self, Read},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -145,13 +150,61 @@ pub fn run_inside(path: &str, limits: Limits) -> Result<(), LabFailure> {
     run_inside_on(Kernel::WithWireGuard, path, limits)
 }
 
+/// A test that runs in the lab while this one goes on outside, with a line between them.
+#[derive(Debug)]
+pub struct Beside(thread::JoinHandle<Result<(), LabFailure>>);
+
+impl Beside {
+    /// Starts the test of that name in the lab; gives this end of the line, too. The other one is
+    /// [`line`] there.
+    ///
+    /// # Panics
+    /// When the system has no sockets left.
+    #[must_use]
+    pub fn start(module_path: &str, name: &str, limits: Limits) -> (Self, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+        let path = test_path(module_path, name);
+        let run = move || {
+            let line = Stdio::from(OwnedFd::from(theirs));
+            run_with(&["-i"], line, &path, limits)
+        };
+        (Self(thread::spawn(run)), ours)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// [`LabFailure`] when it did not pass, did not end in time, or is not there.
+    ///
+    /// # Panics
+    /// When the lab can't be started.
+    pub fn ended(self) -> Result<(), LabFailure> {
+        self.0.join().expect("the lab can be started")
+    }
+}
+
+/// The line to the test outside, of one that [`Beside`] started.
+///
+/// # Errors
+/// What the system says.
+pub fn line() -> io::Result<File> {
+    let line = io::stdin().as_fd().try_clone_to_owned()?;
+    Ok(File::from(line))
+}
+
 fn run_inside_on(kernel: Kernel, path: &str, limits: Limits) -> Result<(), LabFailure> {
+    let on: &[&str] = match kernel {
+        Kernel::Running => &["-r"],
+        Kernel::WithWireGuard => &[],
+    };
+    run_with(on, Stdio::null(), path, limits)
+}
+
+fn run_with(options: &[&str], input: Stdio, path: &str, limits: Limits) -> Result<(), LabFailure> {
     let test_program = env::current_exe().expect("a test program knows where it is");
     let mut command = Command::new(run_script());
-    if kernel == Kernel::Running {
-        command.arg("-r");
-    }
     command
+        .args(options)
         .args(["-t", &limits.time.as_secs().to_string()])
         .args(["-m", &format!("{}M", limits.memory_mib)])
         .arg(test_program)
@@ -162,7 +215,8 @@ fn run_inside_on(kernel: Kernel, path: &str, limits: Limits) -> Result<(), LabFa
             "--include-ignored",
             "--test-threads=1",
         ])
-        .env(INSIDE, "1");
+        .env(INSIDE, "1")
+        .stdin(input);
     let (status, output) = run_captured(&mut command, limits.time + KERNEL_BUILD);
     let failed = |reason: String| {
         Err(LabFailure {
@@ -195,7 +249,6 @@ fn run_script() -> PathBuf {
 /// printed: standard output, then standard error.
 fn run_captured(command: &mut Command, within: Duration) -> (Option<ExitStatus>, String) {
     let mut child = command
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -255,7 +308,9 @@ mod tests {
     #[test]
     fn a_command_that_hangs_is_killed() {
         let (status, output) = run_captured(
-            Command::new("bash").args(["-c", "echo before; exec sleep 1000"]),
+            Command::new("bash")
+                .args(["-c", "echo before; exec sleep 1000"])
+                .stdin(Stdio::null()),
             Duration::from_millis(300),
         );
         assert_eq!(status, None);

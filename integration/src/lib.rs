@@ -3,7 +3,8 @@
 //! [`lab`] puts a test on a kernel that has WireGuard, [`netns`] makes several hosts of it, [`wg`] asks
 //! `wg` and `ip` what that kernel holds, [`agent`] runs the agent's binary and [`client`] speaks to it
 //! with full control over every byte, [`controller`] runs the controller's binary and calls its REST
-//! API, [`simulated_fleet`] runs many of both, [`browser`] plays stories in a real browser,
+//! API, [`simulated_fleet`] runs many of both, [`browser`] plays stories in a real browser, [`relay`] lets
+//! that reach into the lab,
 //! [`wireguard_go`] runs a WireGuard outside the kernel, [`disk`] is one that can be full, [`tls`] makes
 //! certificates, [`demo`] runs `make demo`, [`packages`] installs packages in a scratch root, [`machine`]
 //! boots a Debian machine with systemd, and [`pages`] reads README and `docs/`. [`backend_suite`] holds
@@ -29,6 +30,7 @@ pub mod netns;
 pub mod packages;
 pub mod pages;
 pub mod process;
+pub mod relay;
 pub mod simulated_fleet;
 pub mod tls;
 mod wait;

@@ -12,7 +12,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use crate::lab;
 
 mod dump;
+mod quick;
 pub use dump::{Interface, Peer};
+pub use quick::quick_up;
 
 /// Runs `wg` with `arguments` and `input`, and gives what it printed.
 ///

@@ -42,35 +42,7 @@ pub(crate) fn connect_client(at: usize) {
 
 /// Does with a configuration what wg-quick does with it.
 pub(crate) fn bring_up(config: &str) {
-    let of_wg_quick = ["Address", "DNS", "MTU"];
-    let key_of = |line: &str| line.split_once('=').map(|(key, _)| key.trim().to_owned());
-    let is_of_wg_quick =
-        |line: &&str| key_of(line).is_some_and(|key| of_wg_quick.contains(&key.as_str()));
-    let values = |wanted: &str| -> Vec<String> {
-        let lines = config
-            .lines()
-            .filter(|line| key_of(line).as_deref() == Some(wanted));
-        let values = lines.flat_map(|line| line.split_once('=').expect("a setting").1.split(','));
-        values.map(|value| value.trim().to_owned()).collect()
-    };
-    let rest: Vec<_> = config
-        .lines()
-        .filter(|line| !is_of_wg_quick(line))
-        .collect();
-    netns::inside(CLIENT, || {
-        if wg::exists(TUNNEL) {
-            wg::delete_interface(TUNNEL);
-        }
-        wg::ip(&["link", "add", TUNNEL, "type", "wireguard"]);
-        wg::setconf(TUNNEL, &(rest.join("\n") + "\n"));
-        for address in values("Address") {
-            wg::ip(&["address", "add", &address, "dev", TUNNEL]);
-        }
-        wg::ip(&["link", "set", TUNNEL, "up"]);
-        for network in values("AllowedIPs") {
-            wg::ip(&["route", "replace", &network, "dev", TUNNEL]);
-        }
-    });
+    netns::inside(CLIENT, || wg::quick_up(TUNNEL, config));
 }
 
 /// Sends from the client to a service on a node, there and back.
