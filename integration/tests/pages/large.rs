@@ -21,11 +21,16 @@ const LONG_SIZE: (u32, u32) = (100, 100_000);
 const MOVING: u32 = 3;
 const POLL: Duration = Duration::from_secs(2);
 const WITHIN: Duration = Duration::from_secs(240);
+const LONG_WITHIN: Duration = Duration::from_secs(900);
 
 #[test]
 fn large() {
     let is_long = env::var_os("WGFLEET_ROUNDS").is_some();
-    let (nodes, peers) = if is_long { LONG_SIZE } else { SIZE };
+    let ((nodes, peers), within) = if is_long {
+        (LONG_SIZE, LONG_WITHIN)
+    } else {
+        (SIZE, WITHIN)
+    };
     let started = Instant::now();
     let fleet = Fleet::polled(MOVING, POLL);
     let all = with_disabled_nodes(&fleet, nodes);
@@ -48,7 +53,7 @@ fn large() {
         "origin": format!("http://{address}"),
         "tokens": {"admin": token.expect("the first token").trim()},
     });
-    browser::play("large", &told, WITHIN, |_| {
+    browser::play("large", &told, within, |_| {
         Err("nothing can be done to it".to_owned())
     });
 }
