@@ -86,7 +86,7 @@ async fn overview(
     query: Parameters,
 ) -> Answer<Json<Overview>> {
     query.finish()?;
-    let message = v1::OverviewRequest {};
+    let message = v1::OverviewRequest::default();
     let answer = facade.history.overview(caller.request(message)).await?;
     Ok(Json(answer.into_inner().into()))
 }
@@ -259,7 +259,8 @@ struct TroubledNode {
     name: String,
     #[schemars(with = "format::Status")]
     status: &'static str,
-    /// Why it has its status, or else why the last write failed.
+    /// Why it has its status, or else how many peers it refused and why the first of them, why the
+    /// last write failed, or what its peers wait for.
     reason: Option<String>,
     /// Peers that are not yet on it as declared, and deleted ones still to be taken off.
     #[schemars(with = "format::Count")]
@@ -302,8 +303,11 @@ struct Overview {
     tx_bytes_per_s: u64,
     /// The ten that moved most, the busiest first.
     top_talkers: Vec<Talker>,
-    /// Nodes that are not as they should be, a hundred at most.
+    /// Nodes that are not as they should be, the worst first; a hundred at most.
     troubled_nodes: Vec<TroubledNode>,
+    /// All of them.
+    #[schemars(with = "format::Count")]
+    troubled_nodes_total: u32,
     /// What happened last, the newest first; twenty at most.
     #[schemars(with = "Vec<Told<'static>>")]
     recent_events: Vec<PastEvent>,
@@ -331,6 +335,7 @@ impl From<v1::OverviewResponse> for Overview {
             tx_bytes_per_s: seen.tx_bytes_per_s,
             top_talkers: all(seen.top_talkers),
             troubled_nodes: all(seen.troubled_nodes),
+            troubled_nodes_total: seen.troubled_nodes_total,
             recent_events: all(seen.recent_events),
         }
     }

@@ -345,6 +345,26 @@ pub fn backlogs(conn: &Connection) -> Result<HashMap<NodeId, NodeBacklog>, Store
     Ok(backlogs)
 }
 
+/// Why the first peer of the node in that state, which is not `applied`, is in it; `None` when there is
+/// none, or nothing is said. One look, however many there are.
+///
+/// # Errors
+/// When it can't be read.
+pub fn first_reason(
+    conn: &Connection,
+    node: NodeId,
+    state: SyncState,
+) -> Result<Option<String>, StoreError> {
+    let mut select = conn.prepare_cached(
+        "SELECT sync_reason FROM peer_nodes \
+         WHERE sync_state = ?1 AND sync_state <> 'applied' AND node_id = ?2 LIMIT 1",
+    )?;
+    let reason: Option<String> = select
+        .query_row((state, node), |row| row.get(0))
+        .optional()?;
+    Ok(reason.filter(|reason| !reason.is_empty()))
+}
+
 /// How peers stand over all nodes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SyncCounts {

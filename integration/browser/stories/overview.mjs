@@ -13,7 +13,24 @@ await story('overview', async ({ step, visitor }) => {
     assert.match(text, /failed/i);
     assert.match(text, /pending/i);
     await operator.showsAsText([fleet.nodes[2].name]);
+    const refusing = page.locator('table', { hasText: 'Pending' }).getByRole('row').filter({ hasText: fleet.nodes[1].name });
+    assert.match(await refusing.innerText(), /1 peer failed: \S/);
     await operator.look('overview');
+  });
+
+  await step('many peers added at once are one line, and what happened before stays', async () => {
+    const [node] = fleet.nodes;
+    const peers = Array.from({ length: 37 }, (_, number) => ({ name: `rack-${number}`, node_id: node.id }));
+    await operator.open('/');
+    const events = page.locator('ol.events');
+    assert.match(await events.innerText(), /carla-tablet/);
+    await fleet.rest('POST', '/peers/bulk/create', { peers });
+    await until('they are told', async () => /berlin-1: (3[7-9]|[4-9]\d) peers added/.test(await events.innerText()));
+    await until('they are applied', async () => /berlin-1: (3[7-9]|[4-9]\d) peers are applied/.test(await events.innerText()));
+    const text = await events.innerText();
+    assert.match(text, /carla-tablet/);
+    assert.doesNotMatch(text, /rack-/);
+    await operator.look('many-at-once');
   });
 
   await step('a node that goes offline is seen without reloading', async () => {

@@ -212,22 +212,59 @@ pub(super) const fn peer_state(state: PeerState) -> (&'static str, &'static str)
     }
 }
 
+pub(super) const IN_ERROR: &str = "in error";
+pub(super) const OFFLINE: &str = "offline";
+pub(super) const WITH_BACKLOG: &str = "with peers that wait or failed";
+
 /// What happened, in the words that follow the name of what it happened to.
-pub(super) fn event(name: &str) -> &'static str {
-    match name {
-        "node.created" => "node added",
-        "node.changed" => "node changed",
-        "node.deleted" => "node deleted",
-        "node.status" => "node is",
-        "peer.created" => "peer added",
-        "peer.changed" => "peer changed",
-        "peer.deleted" => "peer deleted",
-        "peer.sync" => "peer is",
-        "peer.online" => "peer came online",
-        "peer.offline" => "peer went offline",
-        "peer.expired" => "peer expired",
-        _ => "something happened",
+pub(super) fn event(name: &str) -> String {
+    match happened(name) {
+        Some((who, what)) => format!("{who} {what}"),
+        None => "something happened".to_owned(),
     }
+}
+
+/// What happened to so many peers of one node, in the words that follow its name. `count` is of more
+/// than one.
+pub(super) fn event_of_peers(name: &str, count: &str) -> String {
+    let what = match happened(name) {
+        Some((_, "is")) => "are",
+        Some((_, what)) => what,
+        None => "changed",
+    };
+    format!("{count} peers {what}")
+}
+
+/// How often it happened.
+pub(super) fn times(count: &str) -> String {
+    format!(", {count} times")
+}
+
+/// Why it happened to one of many.
+pub(super) fn such_as(reason: &str) -> String {
+    format!("The last: {reason}")
+}
+
+/// More than were counted.
+pub(super) fn or_more(count: usize) -> String {
+    format!("{count} or more")
+}
+
+fn happened(name: &str) -> Option<(&'static str, &'static str)> {
+    Some(match name {
+        "node.created" => ("node", "added"),
+        "node.changed" => ("node", "changed"),
+        "node.deleted" => ("node", "deleted"),
+        "node.status" => ("node", "is"),
+        "peer.created" => ("peer", "added"),
+        "peer.changed" => ("peer", "changed"),
+        "peer.deleted" => ("peer", "deleted"),
+        "peer.sync" => ("peer", "is"),
+        "peer.online" => ("peer", "came online"),
+        "peer.offline" => ("peer", "went offline"),
+        "peer.expired" => ("peer", "expired"),
+        _ => return None,
+    })
 }
 
 pub(super) const SAVED_NEEDS_CONFIG: &str =

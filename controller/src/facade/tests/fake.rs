@@ -26,6 +26,8 @@ pub(in crate::facade) struct Fake {
     pub(super) ready: bool,
     /// What nodes, peers and the token are called on pages; absent is their usual names.
     pub(super) name: Option<String>,
+    /// How the fleet is; absent is as usual.
+    pub(super) overview: Option<v1::OverviewResponse>,
     /// The role of a token for the whole fleet; absent is the usual token.
     pub(super) role: Option<v1::TokenRole>,
     /// Messages, as `Debug` shows them, with what came beside them.
@@ -40,6 +42,7 @@ impl Fake {
             closed: None,
             ready: true,
             name: None,
+            overview: None,
             role: None,
             asked: Arc::default(),
         }
@@ -66,12 +69,17 @@ impl Fake {
             .clone()
     }
 
-    /// The last message that adds many peers.
-    pub(super) fn last_bulk(&self) -> String {
+    /// The last message of that kind.
+    pub(super) fn last_of(&self, kind: &str) -> String {
         let asked = self.asked.lock().expect("not poisoned");
         let mut messages = asked.iter().map(|(message, _)| message).rev();
-        let last = messages.find(|message| message.starts_with("BulkCreatePeersRequest"));
+        let last = messages.find(|message| message.starts_with(kind));
         last.expect("it was asked").clone()
+    }
+
+    /// The last message that adds many peers.
+    pub(super) fn last_bulk(&self) -> String {
+        self.last_of("BulkCreatePeersRequest")
     }
 
     fn peer(&self) -> v1::Peer {
@@ -452,9 +460,10 @@ impl HistoryService for Fake {
             peers: 7,
             top_talkers: vec![talker],
             troubled_nodes: vec![troubled],
+            troubled_nodes_total: 1,
             ..v1::OverviewResponse::default()
         };
-        self.reply(&r, answer)
+        self.reply(&r, self.overview.clone().unwrap_or(answer))
     }
 }
 

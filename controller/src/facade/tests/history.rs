@@ -93,6 +93,7 @@ async fn the_overview() {
                 "node_id": ID, "name": "node-1", "status": "error", "reason": "wrong secret",
                 "pending": 3, "failed": 0,
             }],
+            "troubled_nodes_total": 1,
             "recent_events": [{
                 "id": "7", "kind": "peer.expired", "occurred_at": "2026-03-01T12:00:00Z",
                 "peer_id": ID, "node_id": ID,

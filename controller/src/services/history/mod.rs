@@ -126,7 +126,8 @@ impl HistoryService for History {
     ) -> Result<Response<v1::OverviewResponse>, Status> {
         let caller = authorize_scoped(&self.core, request.metadata(), Role::Viewer).await?;
         let uptime = self.started.elapsed();
-        let seen = overview::look(&self.core, caller, uptime).await?;
+        let events = request.into_inner().recent_events;
+        let seen = overview::look(&self.core, caller, uptime, events).await?;
         Ok(Response::new(seen))
     }
 }

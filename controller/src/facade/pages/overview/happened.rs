@@ -2,154 +2,137 @@
 
 use std::collections::HashMap;
 
-use wgfleet_proto::v1::{self, event::Kind};
+use wgfleet_proto::v1;
 
-use super::super::{
-    page::SignedIn,
-    show::{self, Ago},
-    text,
+use super::{
+    super::{
+        page::SignedIn,
+        show::{self, Ago},
+        text,
+    },
+    about::About,
+    runs::Run,
 };
 use crate::facade::Facade;
 
-/// One event.
+/// One event, or many that are told together.
 pub(super) struct Told {
     pub(super) at: Ago,
-    pub(super) what: &'static str,
+    pub(super) what: String,
     /// What it is about, by name; empty when that is gone.
     pub(super) name: String,
     /// The page of it; empty when there is none any more.
     pub(super) href: String,
-    /// What it became, and why.
+    /// What it became, how often, and why.
     pub(super) became: Option<show::Chip>,
+    pub(super) times: String,
     pub(super) reason: String,
 }
 
-/// `events` in words. A name that can't be looked up any more is left out.
+/// The names of nodes and peers, each looked up once.
+struct Names<'a> {
+    facade: &'a mut Facade,
+    signed: &'a SignedIn,
+    /// By id, of nodes and of others.
+    known: HashMap<(bool, String), Option<String>>,
+}
+
+/// `events`, of which the newest `read` were asked for, in words. A name that can't be looked up any
+/// more is left out.
 pub(super) async fn tell(
     facade: &mut Facade,
     signed: &SignedIn,
     events: &[v1::Event],
+    read: u32,
 ) -> Vec<Told> {
-    let (mut names, now) = (HashMap::new(), show::now_s());
-    let mut told = Vec::with_capacity(events.len());
-    for event in events {
-        let about = About::of(event);
-        if about.name.is_none() && !about.is_gone && !names.contains_key(&about.id) {
-            let name = look_up(facade, signed, &about).await;
-            names.insert(about.id.clone(), name);
-        }
-        let known = names.get(&about.id).cloned().flatten();
-        let name = about.name.or(known).unwrap_or_default();
-        let kind = if about.is_node { "nodes" } else { "peers" };
-        told.push(Told {
-            at: Ago::new(event.occurred_at, now),
-            what: text::event(&event.name),
-            href: if name.is_empty() || about.is_gone {
-                String::new()
-            } else {
-                format!("/{kind}/{}", about.id)
-            },
-            name,
-            became: about.became.map(Into::into),
-            reason: text::sentence(&about.reason),
-        });
+    let mut names = Names {
+        facade,
+        signed,
+        known: HashMap::new(),
+    };
+    let mut told = Vec::new();
+    for run in Run::of(events, read as usize) {
+        told.push(line(&mut names, run).await);
     }
     told
 }
 
-async fn look_up(facade: &mut Facade, signed: &SignedIn, about: &About) -> Option<String> {
-    let id = about.id.clone();
-    if about.is_node {
-        let node = facade
-            .nodes
-            .get(signed.caller.request(v1::GetNodeRequest { id }));
-        node.await.ok().map(|node| node.into_inner().name)
+async fn line(names: &mut Names<'_>, run: Run) -> Told {
+    let subjects = run.subjects();
+    let Run { about, name, .. } = run;
+    let counted = |count: usize| {
+        if run.is_cut {
+            text::or_more(count)
+        } else {
+            count.to_string()
+        }
+    };
+    let is_many = subjects > 1;
+    let of_node = about.is_node || is_many;
+    let (what, times) = if is_many {
+        let what = text::event_of_peers(&name, &counted(subjects));
+        (what, String::new())
+    } else if run.count > 1 {
+        (text::event(&name), text::times(&counted(run.count)))
     } else {
-        let peer = facade
-            .peers
-            .get(signed.caller.request(v1::GetPeerRequest { id }));
-        peer.await.ok().map(|peer| peer.into_inner().name)
+        (text::event(&name), String::new())
+    };
+    let id = if of_node { about.place() } else { &about.id };
+    let is_gone = about.is_gone && !is_many;
+    let name = match about.name.as_ref().filter(|_| !is_many) {
+        Some(name) => name.clone(),
+        None if is_gone => String::new(),
+        None => names.of(id, of_node).await,
+    };
+    let kind = if of_node { "nodes" } else { "peers" };
+    Told {
+        at: Ago::new(run.at, show::now_s()),
+        what,
+        href: if name.is_empty() || is_gone {
+            String::new()
+        } else {
+            format!("/{kind}/{id}")
+        },
+        name,
+        became: about.became.map(Into::into),
+        times,
+        reason: reason(&about, is_many),
     }
 }
 
-#[derive(Default)]
-struct About {
-    id: String,
-    is_node: bool,
-    is_gone: bool,
-    name: Option<String>,
-    became: Option<(&'static str, &'static str)>,
-    reason: String,
+/// Of many, it is that of the newest.
+fn reason(about: &About, is_many: bool) -> String {
+    let reason = text::sentence(&about.reason);
+    if is_many && !reason.is_empty() {
+        text::such_as(&reason)
+    } else {
+        reason
+    }
 }
 
-impl About {
-    fn of(event: &v1::Event) -> Self {
-        let Some(kind) = &event.kind else {
-            return Self {
-                is_gone: true,
-                ..Self::default()
-            };
-        };
-        match kind {
-            Kind::NodeCreated(it) => Self::node(it.node.as_ref()),
-            Kind::NodeChanged(it) => Self::node(it.node.as_ref()),
-            Kind::NodeStatus(it) => Self {
-                id: it.node_id.clone(),
-                is_node: true,
-                became: Some(text::node_status(it.status())),
-                reason: it.status_reason.clone(),
-                ..Self::default()
-            },
-            Kind::NodeDeleted(it) => Self {
-                id: it.node_id.clone(),
-                is_node: true,
-                is_gone: true,
-                ..Self::default()
-            },
-            Kind::PeerCreated(it) => Self::peer(it.peer.as_ref()),
-            Kind::PeerChanged(it) => Self::peer(it.peer.as_ref()),
-            Kind::PeerDeleted(it) => Self {
-                id: it.peer_id.clone(),
-                is_gone: true,
-                ..Self::default()
-            },
-            Kind::PeerSync(it) => {
-                let sync = it.sync.clone().unwrap_or_default();
-                Self {
-                    id: it.peer_id.clone(),
-                    became: Some(text::sync_state(sync.state())),
-                    reason: sync.reason,
-                    ..Self::default()
-                }
-            }
-            Kind::PeerOnline(it) => Self::peer_id(&it.peer_id),
-            Kind::PeerExpired(it) => Self::peer_id(&it.peer_id),
+impl Names<'_> {
+    /// Empty when there is none any more.
+    async fn of(&mut self, id: &str, is_node: bool) -> String {
+        let key = (is_node, id.to_owned());
+        if !self.known.contains_key(&key) {
+            let name = self.look_up(id.to_owned(), is_node).await;
+            self.known.insert(key.clone(), name);
         }
+        self.known.get(&key).cloned().flatten().unwrap_or_default()
     }
 
-    fn node(node: Option<&v1::Node>) -> Self {
-        let node = node.cloned().unwrap_or_default();
-        Self {
-            id: node.id,
-            is_node: true,
-            name: Some(node.name),
-            ..Self::default()
-        }
-    }
-
-    fn peer(peer: Option<&v1::Peer>) -> Self {
-        let peer = peer.cloned().unwrap_or_default();
-        Self {
-            id: peer.id,
-            name: Some(peer.name),
-            ..Self::default()
-        }
-    }
-
-    fn peer_id(id: &str) -> Self {
-        Self {
-            id: id.to_owned(),
-            ..Self::default()
+    async fn look_up(&mut self, id: String, is_node: bool) -> Option<String> {
+        let Self { facade, signed, .. } = self;
+        if is_node {
+            let node = facade
+                .nodes
+                .get(signed.caller.request(v1::GetNodeRequest { id }));
+            node.await.ok().map(|node| node.into_inner().name)
+        } else {
+            let peer = facade
+                .peers
+                .get(signed.caller.request(v1::GetPeerRequest { id }));
+            peer.await.ok().map(|peer| peer.into_inner().name)
         }
     }
 }

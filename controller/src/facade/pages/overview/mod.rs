@@ -1,7 +1,10 @@
 //! `/`: what is wrong at a glance, and how much goes on.
 
+mod about;
 mod happened;
+mod runs;
 mod throughput;
+mod trouble;
 
 use std::mem;
 
@@ -11,15 +14,14 @@ use wgfleet_proto::v1;
 
 use super::{
     page::{Nav, Page, SignedIn, html},
-    show::{self, Chip},
-    text,
+    show, text,
 };
 use crate::facade::{Answer, Facade};
 
-use self::happened::Told;
+use self::{happened::Told, trouble::Trouble};
 
-/// Failed peers that are shown; the list has them all.
-const FAILED_SHOWN: u32 = 10;
+/// Events that are read: enough for what is done to many peers at once to be told in a few lines.
+const EVENTS: u32 = 500;
 
 pub(super) fn routes() -> Router<Facade> {
     Router::new()
@@ -62,8 +64,7 @@ struct Now {
     failed: u64,
     down: String,
     up: String,
-    troubled: Vec<Troubled>,
-    failed_peers: Vec<FailedPeer>,
+    trouble: Trouble,
     version: String,
     uptime: String,
 }
@@ -81,21 +82,6 @@ struct Tally {
     class: &'static str,
 }
 
-struct Troubled {
-    id: String,
-    name: String,
-    status: Chip,
-    reason: String,
-    pending: u32,
-    failed: u32,
-}
-
-struct FailedPeer {
-    id: String,
-    name: String,
-    reason: String,
-}
-
 struct Talker {
     id: String,
     name: String,
@@ -104,7 +90,7 @@ struct Talker {
 }
 
 async fn show(State(mut facade): State<Facade>, signed: SignedIn) -> Answer<Response> {
-    let mut seen = look(&mut facade, &signed).await?;
+    let mut seen = look(&mut facade, &signed, EVENTS).await?;
     let happened = happened(&mut facade, &signed, &mut seen).await;
     html(&OverviewPage {
         now: now(&mut facade, &signed, seen).await?,
@@ -114,19 +100,25 @@ async fn show(State(mut facade): State<Facade>, signed: SignedIn) -> Answer<Resp
 }
 
 async fn show_now(State(mut facade): State<Facade>, signed: SignedIn) -> Answer<Response> {
-    let seen = look(&mut facade, &signed).await?;
+    let seen = look(&mut facade, &signed, 0).await?;
     let now = now(&mut facade, &signed, seen).await?;
     html(&NowPart { now })
 }
 
 async fn show_happened(State(mut facade): State<Facade>, signed: SignedIn) -> Answer<Response> {
-    let mut seen = look(&mut facade, &signed).await?;
+    let mut seen = look(&mut facade, &signed, EVENTS).await?;
     let happened = happened(&mut facade, &signed, &mut seen).await;
     html(&HappenedPart { happened })
 }
 
-async fn look(facade: &mut Facade, signed: &SignedIn) -> Answer<v1::OverviewResponse> {
-    let asked = signed.caller.request(v1::OverviewRequest {});
+async fn look(
+    facade: &mut Facade,
+    signed: &SignedIn,
+    events: u32,
+) -> Answer<v1::OverviewResponse> {
+    let asked = signed.caller.request(v1::OverviewRequest {
+        recent_events: Some(events),
+    });
     Ok(facade.history.overview(asked).await?.into_inner())
 }
 
@@ -138,16 +130,12 @@ async fn happened(
     let talkers = mem::take(&mut seen.top_talkers);
     Happened {
         talkers: talkers.into_iter().map(Into::into).collect(),
-        events: happened::tell(facade, signed, &seen.recent_events).await,
+        events: happened::tell(facade, signed, &seen.recent_events, EVENTS).await,
     }
 }
 
 async fn now(facade: &mut Facade, signed: &SignedIn, seen: v1::OverviewResponse) -> Answer<Now> {
-    let failed_peers = if seen.peers_failed == 0 {
-        Vec::new()
-    } else {
-        failed_peers(facade, signed).await?
-    };
+    let trouble = Trouble::of(facade, signed, &seen).await?;
     let nodes = tallies(&seen);
     Ok(Now {
         may_change: signed.who.may_change,
@@ -163,8 +151,7 @@ async fn now(facade: &mut Facade, signed: &SignedIn, seen: v1::OverviewResponse)
         failed: seen.peers_failed,
         down: show::rate(seen.tx_bytes_per_s),
         up: show::rate(seen.rx_bytes_per_s),
-        troubled: seen.troubled_nodes.into_iter().map(Into::into).collect(),
-        failed_peers,
+        trouble,
         version: seen.version,
         uptime: show::duration(seen.uptime_s),
     })
@@ -184,38 +171,6 @@ fn tallies(seen: &v1::OverviewResponse) -> Vec<Tally> {
         Tally { count, word, class }
     };
     counts.map(tally).into()
-}
-
-async fn failed_peers(facade: &mut Facade, signed: &SignedIn) -> Answer<Vec<FailedPeer>> {
-    let asked = v1::ListPeersRequest {
-        page: Some(v1::PageRequest {
-            page_size: FAILED_SHOWN,
-            cursor: String::new(),
-        }),
-        sync: v1::SyncState::Failed.into(),
-        ..Default::default()
-    };
-    let found = facade.peers.list(signed.caller.request(asked)).await?;
-    let peers = found.into_inner().items.into_iter();
-    let shown = peers.map(|peer| FailedPeer {
-        id: peer.id,
-        name: peer.name,
-        reason: text::sentence(&peer.sync.unwrap_or_default().reason),
-    });
-    Ok(shown.collect())
-}
-
-impl From<v1::TroubledNode> for Troubled {
-    fn from(node: v1::TroubledNode) -> Self {
-        Self {
-            status: text::node_status(node.status()).into(),
-            id: node.node_id,
-            name: node.name,
-            reason: text::sentence(&node.reason),
-            pending: node.pending,
-            failed: node.failed,
-        }
-    }
 }
 
 /// A peer downloads what its node sends.

@@ -4,6 +4,7 @@ mod administering;
 mod many_peers;
 mod node_forms;
 mod nodes;
+mod overview;
 mod peers;
 mod refusing;
 mod serving;
