@@ -1,4 +1,5 @@
-//! What was measured over time: nodes in spans of 10 s, peers in spans of 5 min, and both rolled up.
+//! What was measured over time: nodes in spans of 10 s, peers in spans of 5 min, and both rolled up:
+//! nodes to 5 min, 1 h and a day, peers to 1 h.
 //!
 //! A measurement is added to every resolution at once, in the transaction that moves the mark of
 //! what was measured ([`mark_sampled`], [`counters::checkpoint`](super::counters::checkpoint)).
@@ -17,7 +18,7 @@ use super::{
 use crate::domain::counters::Traffic;
 
 /// Spans of nodes, seconds.
-pub const NODE_RESOLUTIONS_S: [i64; 3] = [10, 300, 3600];
+pub const NODE_RESOLUTIONS_S: [i64; 4] = [10, 300, 3600, 86_400];
 /// Spans of peers, seconds.
 pub const PEER_RESOLUTIONS_S: [i64; 2] = [300, 3600];
 

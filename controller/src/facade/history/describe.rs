@@ -28,7 +28,8 @@ pub(in crate::facade) fn operations() -> Vec<Operation> {
             .does(
                 TAG,
                 "What a node moved, and when it was there",
-                "Spans of 10 s are kept for 24 hours, of 5 minutes for 14 days, of an hour for 400 days.",
+                "Spans of 10 s are kept for 24 hours, of 5 minutes for 14 days, of an hour and of a day for \
+                 400 days.",
             )
             .of::<OfNode>()
             .query(range())

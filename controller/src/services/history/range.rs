@@ -36,6 +36,7 @@ impl Kept {
             (NODE_RESOLUTIONS_S[0], DAY_S),
             (NODE_RESOLUTIONS_S[1], 14 * DAY_S),
             (NODE_RESOLUTIONS_S[2], 400 * DAY_S),
+            (NODE_RESOLUTIONS_S[3], 400 * DAY_S),
         ],
         steps: &[10, 60, 300, 3600, DAY_S],
     };
@@ -201,9 +202,9 @@ mod tests {
             (DAY_S, 300, 300),
             (7 * DAY_S, 3600, 3600),
             (16 * DAY_S, 3600, 3600),
-            (30 * DAY_S, DAY_S, 3600),
-            (399 * DAY_S, DAY_S, 3600),
-            (800 * DAY_S, DAY_S, 3600),
+            (30 * DAY_S, DAY_S, DAY_S),
+            (399 * DAY_S, DAY_S, DAY_S),
+            (800 * DAY_S, DAY_S, DAY_S),
         ] {
             assert_eq!(
                 chosen(length_s, Kept::NODES),
@@ -219,6 +220,20 @@ mod tests {
             3600,
             "shorter ones are gone"
         );
+    }
+
+    #[test]
+    fn what_the_pages_plot_is_made_of_few_stored_spans() {
+        for (length_s, step_s) in [
+            (3600, 60),
+            (DAY_S, 300),
+            (7 * DAY_S, 3600),
+            (90 * DAY_S, 86_400),
+        ] {
+            let range = range(NOW_S - length_s, NOW_S, step_s, Kept::NODES).expect("a range");
+            let spans = range.count(range.resolution_s);
+            assert!(spans <= 400, "{spans} of each node for {length_s} s");
+        }
     }
 
     #[test]
