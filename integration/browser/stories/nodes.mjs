@@ -165,9 +165,25 @@ await story('nodes', async ({ step, visitor }) => {
   await step('peers that nobody declared are adopted, one and then all', async () => {
     await admin.open(`/nodes/${added.id}`);
     await says(page, 'Peers nobody declared: 2');
-    await page.getByRole('button', { name: /^Adopt [^a]/ }).first().click();
-    await says(page, /It is the peer “adopted /);
+    const preshared = 'GGGGGGGGGGGGGGGGGGGGGGGGGGGGGGGGGGGGGGGGGGg=';
+    await page.getByRole('link', { name: /^Adopt / }).first().click();
+    await page.getByLabel('Name').fill('found by hand');
+    await page.getByLabel('Preshared key').fill('mistyped');
+    await admin.look('adopt');
+    await admin.expects([400], async () => {
+      await button(page, 'Adopt').click();
+      await page.locator('#refused').waitFor();
+    });
+    assert.equal(await page.getByLabel('Name').inputValue(), 'found by hand');
+    await page.getByLabel('Preshared key').fill(preshared);
+    await leads(page, 'Adopt', `/nodes/${added.id}`);
+    await says(page, 'It is the peer “found by hand” now.');
     await says(page, 'Peers nobody declared: 1');
+    const [known] = (await fleet.rest('GET', `/peers?node_id=${added.id}`)).items;
+    assert.deepEqual([known.has_preshared_key, known.preshared_key_known], [true, true]);
+    await admin.open(`/peers/${known.id}/edit`);
+    assert.ok(!(await page.content()).includes(preshared), 'the key is shown again');
+    await admin.open(`/nodes/${added.id}`);
     await button(page, 'Adopt all').click();
     await says(page, /adopted from now on/);
     await until('both are peers', async () => (await fleet.rest('GET', `/peers?node_id=${added.id}`)).total === 2);

@@ -98,6 +98,40 @@ lab_test! {
 }
 
 lab_test! {
+    fn one_that_is_adopted_alone_keeps_its_preshared_key() with (limits()) {
+        let fleet = Fleet::new();
+        let host = &fleet.hosts[0];
+        let key = set_up_by_hand(host);
+        host.inside(|| wg::set_peer(WG0, &key, &["persistent-keepalive", "21"]));
+        let shown = host.shown();
+        let adopt = |key: &str| {
+            let plan = fleet.rest.read(&format!("/nodes/{}/plan", fleet.nodes[0]));
+            let found = plan["unmanaged"].as_array().expect("a list").iter();
+            let found = found.clone().find(|peer| peer["public_key"] == json!(key));
+            let networks = found.map_or(json!([]), |peer| peer["allowed_ips"].clone());
+            let keepalive = found.map_or(json!(0), |peer| peer["persistent_keepalive"].clone());
+            fleet.rest.post("/peers", &json!({
+                "name": "by hand", "node_id": fleet.nodes[0], "public_key": key,
+                "preshared_key": "keep", "allowed_ips": networks, "persistent_keepalive": keepalive,
+            }))
+        };
+        let adopted = adopt(&key);
+        assert_eq!(adopted.status, 201, "{adopted:?}");
+        let adopted = adopted.json();
+        assert_eq!((&adopted["preshared_key_known"], &adopted["persistent_keepalive"]), (&json!(false), &json!(21)));
+        let path = format!("/peers/{}", text(&adopted["id"]));
+        let applied = || (fleet.rest.read(&path)["sync"]["state"] == "applied").then_some(());
+        eventually(SOON, "it is applied", applied);
+        fleet.polls_pass(0);
+        assert_eq!(host.shown(), shown);
+
+        // There is none to keep of a peer that is not there.
+        let nobody = adopt(&wg::numbered_key(7));
+        assert_eq!((nobody.status, &nobody.json()["field"]), (400, &json!("preshared_key")), "{nobody:?}");
+    }
+}
+
+lab_test! {
     fn removing_waits_for_the_first_confirmed_plan_and_then_goes_by_itself() with (limits()) {
         let fleet = Fleet::new();
         let host = &fleet.hosts[0];

@@ -30,6 +30,7 @@ pub fn plan(desired: &DesiredNode, observed: &[DumpPeer]) -> Plan {
         unmanaged.push(UnmanagedPeer {
             public_key: peer.public_key,
             allowed_ips: AllowedIp::normalized(peer.allowed_ips.clone()),
+            persistent_keepalive: peer.persistent_keepalive,
         });
         if desired.unmanaged == UnmanagedPolicy::Remove {
             changes.push(Change::removal(peer, Some(Hold::RemovesUndeclared)));

@@ -27,7 +27,7 @@ pub use desired::{DesiredNode, DesiredPeer, DesiredPresharedKey, UnmanagedPolicy
 pub use diff::plan;
 pub use view::ShownPlan;
 
-use wire_contract::{AllowedIp, PublicKey};
+use wire_contract::{AllowedIp, Keepalive, PublicKey};
 
 /// A peer the node has and nobody declared.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -36,6 +36,8 @@ pub struct UnmanagedPeer {
     pub public_key: PublicKey,
     /// What is routed to it.
     pub allowed_ips: Vec<AllowedIp>,
+    /// How often the node calls it.
+    pub persistent_keepalive: Keepalive,
 }
 
 /// What would bring a node to its desired state.

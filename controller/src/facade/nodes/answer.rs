@@ -287,6 +287,9 @@ struct FieldChange {
 struct UnmanagedPeer {
     public_key: String,
     allowed_ips: Vec<String>,
+    /// Seconds; 0 is off.
+    #[schemars(with = "format::Count")]
+    persistent_keepalive: u32,
 }
 
 impl From<v1::PlanNodeResponse> for Plan {
@@ -294,6 +297,7 @@ impl From<v1::PlanNodeResponse> for Plan {
         let unmanaged = plan.unmanaged.into_iter().map(|peer| UnmanagedPeer {
             public_key: peer.public_key,
             allowed_ips: peer.allowed_ips,
+            persistent_keepalive: peer.persistent_keepalive,
         });
         Self {
             in_sync: plan.in_sync,

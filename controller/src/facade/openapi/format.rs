@@ -67,6 +67,8 @@ forms! {
     OptionalKey = json!({"type": "string", "pattern": format!("^\\s*({KEY})?\\s*$")});
     /// A key, or the word for a drawn one.
     KeyOrGenerate = json!({"type": "string", "pattern": format!("^({KEY}|generate)$")});
+    /// The same of a new peer, which the node may have already.
+    KeyGenerateOrKeep = json!({"type": "string", "pattern": format!("^({KEY}|generate|keep)$")});
     /// What an agent and the controller share.
     Secret = json!({"type": "string", "minLength": 16, "maxLength": 1024});
     /// What deliveries are signed with.

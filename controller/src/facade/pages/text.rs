@@ -50,6 +50,11 @@ pub(super) const CHECKS: [&str; 4] = [
     "It has the interface",
 ];
 
+/// A peer that nobody had declared is declared.
+pub(super) fn adopted(name: &str) -> String {
+    format!("It is the peer “{name}” now.")
+}
+
 /// What becomes of peers that nobody declared.
 pub(super) const fn unmanaged(policy: UnmanagedPeers) -> &'static str {
     match policy {

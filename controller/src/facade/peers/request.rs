@@ -18,6 +18,8 @@ use super::super::{
 
 /// The word that has a preshared key drawn.
 const GENERATE: &str = "generate";
+/// The word that leaves the preshared key to the node, where only a new peer can have it.
+const KEEP: &str = "keep";
 
 /// A new peer.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -37,8 +39,9 @@ pub(super) struct CreatePeer {
     public_key: Option<String>,
     /// A generated one is kept, encrypted, unless this is `false`: then it is shown this once.
     keep_private_key: Option<bool>,
-    /// A key, or `generate` for a new one.
-    #[schemars(with = "Option<format::KeyOrGenerate>")]
+    /// A key, or `generate` for a new one. `keep`, with the `public_key` of a peer that the node
+    /// `node_id` has already, leaves the one that is there; it can't be known here.
+    #[schemars(with = "Option<format::KeyGenerateOrKeep>")]
     preshared_key: Option<String>,
     /// When absent or empty, the next free address of each family of the node's pools.
     #[schemars(with = "Option<format::Networks>")]
@@ -80,7 +83,12 @@ impl TryFrom<CreatePeer> for v1::CreatePeerRequest {
             selector: peer.selector.unwrap_or_default(),
             public_key: peer.public_key.unwrap_or_default(),
             keep_private_key: peer.keep_private_key,
-            preshared_key: peer.preshared_key.map(preshared_key),
+            preshared_key: peer.preshared_key.map(|text| {
+                if text == KEEP {
+                    return chosen(Choice::Keep(true));
+                }
+                preshared_key(text)
+            }),
             allowed_ips: peer.allowed_ips.unwrap_or_default(),
             persistent_keepalive: peer.persistent_keepalive,
             labels: peer.labels.unwrap_or_default(),

@@ -239,6 +239,7 @@ impl NodeService for Fake {
         let unmanaged = v1::UnmanagedPeer {
             public_key: "b".into(),
             allowed_ips: vec!["10.8.0.9/32".into()],
+            persistent_keepalive: 25,
         };
         let answer = v1::PlanNodeResponse {
             hash: "h".into(),

@@ -156,7 +156,9 @@ async fn planned_and_synced() {
             "changes": [{"action": "update", "public_key": "a", "fields": fields,
                          "reason": "another peer owns an address"}],
             "blocked": [],
-            "unmanaged": [{"public_key": "b", "allowed_ips": ["10.8.0.9/32"]}],
+            "unmanaged": [{
+                "public_key": "b", "allowed_ips": ["10.8.0.9/32"], "persistent_keepalive": 25,
+            }],
             "needs_confirmation": false, "confirmation_reason": null,
         })
     );

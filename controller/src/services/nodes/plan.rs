@@ -135,6 +135,7 @@ fn shown(view: &PlanView) -> v1::PlanNodeResponse {
             .map(|peer| v1::UnmanagedPeer {
                 public_key: peer.public_key.to_string(),
                 allowed_ips: peer.allowed_ips.iter().map(ToString::to_string).collect(),
+                persistent_keepalive: peer.persistent_keepalive.as_secs().into(),
             })
             .collect(),
         needs_confirmation,

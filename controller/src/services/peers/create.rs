@@ -101,12 +101,19 @@ pub(super) fn insert(
         public_key,
         peer_id: id,
         allowed_ips: &allowed_ips,
-        psk_confirmed: true,
+        psk_confirmed: draft.preshared_key.is_known(),
         generation,
     };
     peer_nodes::place(tx, &placement)?;
+    let observed = dispatch.observed(node.id);
+    let seen = observed.peer(&public_key);
+    if !draft.preshared_key.is_known() && seen.is_none() {
+        let name = &node.settings.name;
+        let why = format!("{name} does not have this peer, so it has no preshared key to keep");
+        return Err(invalid("preshared_key", why));
+    }
     // A key that is there already has moved something, and none of it is this peer's.
-    if let Some(seen) = dispatch.observed(node.id).peer(&public_key) {
+    if let Some(seen) = seen {
         let counters = Traffic {
             rx_bytes: seen.rx_bytes,
             tx_bytes: seen.tx_bytes,

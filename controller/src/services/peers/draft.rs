@@ -79,6 +79,13 @@ impl Draft {
     /// INVALID_ARGUMENT that names the field.
     pub(super) fn new(request: CreatePeerRequest, now_s: i64) -> Result<Self, Status> {
         let target = target(&request)?;
+        let preshared_key =
+            input::preshared_key(request.preshared_key)?.unwrap_or(PresharedKeyChange::None);
+        let is_named = !request.public_key.is_empty() && matches!(target, Target::Given(_));
+        if !preshared_key.is_known() && !is_named {
+            let why = "what a node has is kept of a peer that is there: give its public_key and node_id";
+            return Err(invalid("preshared_key", why));
+        }
         input::labels("labels", &request.labels)?;
         let quota = QuotaPatch::new(request.quota_bytes, request.quota_period)?;
         let quota = quota.of_new(now_s)?;
@@ -105,8 +112,7 @@ impl Draft {
                 .transpose()?,
             settings,
             quota,
-            preshared_key: input::preshared_key(request.preshared_key)?
-                .unwrap_or(PresharedKeyChange::None),
+            preshared_key,
             // Last: drawing a pair for a request that is refused anyway is for nothing.
             key: DraftKey::new(&request.public_key, request.keep_private_key)?,
         })

@@ -30,13 +30,15 @@ pub(super) enum PresharedKeyChange {
     Given(PresharedKey),
     /// Drawn here; the caller is told once.
     Generated(PresharedKey),
+    /// What the node has, which is not known here.
+    Kept,
 }
 
 impl PresharedKeyChange {
     /// The key, if there is one.
     pub(super) const fn key(&self) -> Option<&PresharedKey> {
         match self {
-            Self::None => None,
+            Self::None | Self::Kept => None,
             Self::Given(key) | Self::Generated(key) => Some(key),
         }
     }
@@ -45,8 +47,13 @@ impl PresharedKeyChange {
     pub(super) fn to_answer(&self) -> Option<String> {
         match self {
             Self::Generated(key) => Some(key.expose_base64().as_str().to_owned()),
-            Self::None | Self::Given(_) => None,
+            Self::None | Self::Given(_) | Self::Kept => None,
         }
+    }
+
+    /// Whether it is known here what key there is.
+    pub(super) const fn is_known(&self) -> bool {
+        !matches!(self, Self::Kept)
     }
 }
 
@@ -55,7 +62,10 @@ pub(super) fn preshared_key(
     choice: Option<PresharedKeyChoice>,
 ) -> Result<Option<PresharedKeyChange>, Status> {
     let change = match choice.and_then(|choice| choice.choice) {
-        None | Some(Choice::Generate(false) | Choice::None(false)) => return Ok(None),
+        None | Some(Choice::Generate(false) | Choice::None(false) | Choice::Keep(false)) => {
+            return Ok(None);
+        }
+        Some(Choice::Keep(true)) => PresharedKeyChange::Kept,
         Some(Choice::None(true)) => PresharedKeyChange::None,
         Some(Choice::Generate(true)) => PresharedKeyChange::Generated(keys::draw_preshared_key()?),
         Some(Choice::Key(text)) => {

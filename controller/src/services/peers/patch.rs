@@ -56,10 +56,15 @@ impl Patch {
         }
         let node = |text: String| parse_id(&text, no_such_node);
         let name = |text: String| checked_name(&text).map(str::to_owned);
+        let preshared_key = input::preshared_key(request.preshared_key)?;
+        if preshared_key.as_ref().is_some_and(|key| !key.is_known()) {
+            let why = "a peer that is there keeps its preshared key when the patch leaves it out";
+            return Err(invalid("preshared_key", why));
+        }
         Ok(Self {
             node: request.node_id.map(node).transpose()?,
             public_key: optional(request.public_key, |text| input::public_key(&text))?,
-            preshared_key: input::preshared_key(request.preshared_key)?,
+            preshared_key,
             allowed_ips: networks("allowed_ips", request.allowed_ips)?,
             name: request.name.map(name).transpose()?,
             persistent_keepalive: optional(request.persistent_keepalive, input::keepalive)?,

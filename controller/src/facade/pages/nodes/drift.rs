@@ -75,6 +75,8 @@ pub(super) struct Field {
 pub(super) struct Stranger {
     pub(super) key: String,
     pub(super) allowed_ips: String,
+    /// Where it is adopted.
+    pub(super) adopt: String,
 }
 
 pub(super) async fn show(
@@ -157,7 +159,8 @@ impl Drift {
         }
         let strangers = plan.unmanaged.len();
         let unmanaged = plan.unmanaged.into_iter().take(SHOWN);
-        self.unmanaged = unmanaged.map(Into::into).collect();
+        let stranger = |peer| Stranger::of(&self.id, peer);
+        self.unmanaged = unmanaged.map(stranger).collect();
         self.unmanaged_more = strangers - self.unmanaged.len();
         self.unmanaged_total = show::count(strangers as u64);
     }
@@ -219,9 +222,12 @@ impl From<v1::Change> for Step {
     }
 }
 
-impl From<v1::UnmanagedPeer> for Stranger {
-    fn from(peer: v1::UnmanagedPeer) -> Self {
+impl Stranger {
+    fn of(node_id: &str, peer: v1::UnmanagedPeer) -> Self {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("public_key", &peer.public_key);
         Self {
+            adopt: format!("{}/adopt?{}", address(node_id), query.finish()),
             key: peer.public_key,
             allowed_ips: peer.allowed_ips.join(", "),
         }

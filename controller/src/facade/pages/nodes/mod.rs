@@ -5,6 +5,7 @@
 
 mod act;
 mod add;
+mod adopt;
 mod drift;
 mod edit;
 mod list;
@@ -40,7 +41,7 @@ pub(super) fn routes() -> Router<Facade> {
         .route("/nodes/{id}/drift", get(drift::show))
         .route("/nodes/{id}/sync", post(drift::apply))
         .route("/nodes/{id}/unmanaged", post(unmanaged::choose))
-        .route("/nodes/{id}/adopt", post(unmanaged::adopt))
+        .route("/nodes/{id}/adopt", get(adopt::show).post(adopt::adopt))
         .route("/nodes/{id}/enable", post(act::enable))
         .route("/nodes/{id}/disable", post(act::disable))
         .route("/nodes/{id}/test", post(act::test))

@@ -72,6 +72,7 @@ async fn a_viewer_sees_no_buttons_and_no_forms() {
     }
     for path in [
         "/nodes/new".to_owned(),
+        at("/adopt?public_key=b"),
         at("/edit"),
         at("/secret"),
         at("/delete"),
@@ -92,6 +93,7 @@ async fn names_of_nodes_are_text_and_nothing_else() {
         at(""),
         at("/edit"),
         at("/secret"),
+        at("/adopt?public_key=b"),
         at("/delete"),
         at("/row"),
         at("/now"),
@@ -206,17 +208,49 @@ async fn peers_that_nobody_declared() {
     let asked = fake.last();
     assert!(asked.contains("unmanaged_peers: Remove"), "{asked}");
     assert!(asked.contains("name: None, agent_url: None"), "{asked}");
+}
 
-    let form = format!("csrf={csrf}&public_key=b");
-    let got = browser.post(&at("/adopt"), &form, &[]).await;
-    assert_eq!(got.status, 303, "{}", got.text());
-    let asked = fake.last();
-    let expected = format!("CreatePeerRequest {{ name: \"adopted b\", node_id: \"{ID}\"");
-    assert!(asked.starts_with(&expected), "{asked}");
-    assert!(asked.contains("allowed_ips: [\"10.8.0.9/32\"]"), "{asked}");
+#[tokio::test]
+async fn one_of_them_is_adopted_with_the_key_it_has_or_with_one_that_is_typed() {
+    let mut fake = Fake::new();
+    let mut browser = Browser::signed_in(&fake).await;
+    let got = browser.get(&at("?drift=true")).await;
+    let link = format!("href=\"/nodes/{ID}/adopt?public_key=b\"");
+    assert!(got.text().contains(&link), "{}", got.text());
+    let got = browser.get(&at("/adopt?public_key=b")).await;
+    for shown in ["10.8.0.9/32", "25 s", "value=\"adopted b\"", "type=\"password\""] {
+        assert!(got.text().contains(shown), "{shown}: {}", got.text());
+    }
+    let csrf = got.csrf();
+    for (typed, choice) in [("", "Keep(true)"), ("k%2Bk%3D", "Key(")] {
+        let form = format!("csrf={csrf}&public_key=b&name=a+peer&preshared_key={typed}");
+        let got = browser.post(&at("/adopt"), &form, &[]).await;
+        assert_eq!(got.status, 303, "{}", got.text());
+        let asked = fake.last();
+        let expected = format!("CreatePeerRequest {{ name: \"a peer\", node_id: \"{ID}\"");
+        assert!(asked.starts_with(&expected), "{asked}");
+        assert!(asked.contains("allowed_ips: [\"10.8.0.9/32\"]"), "{asked}");
+        assert!(asked.contains("persistent_keepalive: Some(25)"), "{asked}");
+        assert!(asked.contains(choice), "{asked}");
+        let got = browser.get(&at("")).await;
+        assert!(!got.text().contains("k+k="), "the key is shown again");
+    }
+    for (method, query) in [("GET", "?public_key=another"), ("POST", "")] {
+        let form = format!("csrf={csrf}&public_key=another&name=a");
+        let path = at(&format!("/adopt{query}"));
+        let got = browser.send(method, &path, &form, &[]).await;
+        assert_eq!(got.status, 400);
+        assert!(got.text().contains("not on the node any more"));
+    }
 
-    let form = format!("csrf={csrf}&public_key=another");
+    let status = tonic::Status::already_exists("another peer has this address");
+    (fake.refusal, fake.only) = (Some(status), Some("CreatePeerRequest"));
+    let mut browser = Browser::signed_in(&fake).await;
+    let csrf = browser.get(&at("")).await.csrf();
+    let form = format!("csrf={csrf}&public_key=b&name=mine&preshared_key=x");
     let got = browser.post(&at("/adopt"), &form, &[]).await;
-    assert_eq!(got.status, 400);
-    assert!(got.text().contains("not on the node any more"));
+    assert_eq!(got.status, 409);
+    for shown in ["Another peer has this address.", "value=\"mine\""] {
+        assert!(got.text().contains(shown), "{shown}: {}", got.text());
+    }
 }

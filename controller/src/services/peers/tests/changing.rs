@@ -190,8 +190,14 @@ async fn a_new_preshared_key_is_for_the_node_and_the_client() {
     let (keyed, needs_config) = fixture.update(request.clone()).await.expect("a change");
     assert!(keyed.has_preshared_key && needs_config);
     assert_eq!(fixture.generation(node).await, 2);
-    let (_, needs_config) = fixture.update(request).await.expect("the same again");
+    let (_, needs_config) = fixture
+        .update(request.clone())
+        .await
+        .expect("the same again");
     assert!(!needs_config);
+    request.preshared_key = preshared(Choice::Keep(true));
+    let refused = fixture.update(request).await.expect_err("it is there");
+    assert_eq!(refused.code(), Code::InvalidArgument);
     assert_eq!(fixture.generation(node).await, 2);
     let read = move |conn: &_| audit::list(conn, Some(&peer.id), None, 10);
     let rows = fixture.core.store.read(read).await.expect("rows");

@@ -187,7 +187,7 @@ async fn what_cannot_be_names_its_field() {
     let fixture = Fixture::new().await;
     fixture.node(ONLINE).await;
     type Spoil = fn(&mut CreatePeerRequest);
-    let cases: [(&str, Spoil); 13] = [
+    let cases: [(&str, Spoil); 15] = [
         ("name", |r| r.name = "a\nb".into()),
         ("labels", |r| {
             drop(r.labels.insert("a b".into(), "v".into()));
@@ -201,6 +201,14 @@ async fn what_cannot_be_names_its_field() {
         }),
         ("preshared_key", |r| {
             r.preshared_key = preshared(Choice::Key("x".into()));
+        }),
+        // No key that a node could have, and none on a node that is named.
+        ("preshared_key", |r| {
+            r.preshared_key = preshared(Choice::Keep(true));
+        }),
+        ("preshared_key", |r| {
+            r.preshared_key = preshared(Choice::Keep(true));
+            r.public_key = format!("{}B=", "A".repeat(42));
         }),
         ("allowed_ips", |r| r.allowed_ips = vec!["10.8.0.300".into()]),
         ("persistent_keepalive", |r| {
@@ -220,6 +228,19 @@ async fn what_cannot_be_names_its_field() {
         let (code, _, named) = refusal(fixture.create(request).await);
         assert_eq!((code, named.as_str()), (Code::InvalidArgument, field));
     }
+}
+
+#[tokio::test]
+async fn a_key_can_be_kept_only_where_there_is_a_peer() {
+    let fixture = Fixture::new().await;
+    let node = fixture.node(ONLINE).await;
+    let mut request = named("laptop");
+    request.node_id = node.to_string();
+    request.public_key = format!("{}E=", "A".repeat(42));
+    request.preshared_key = preshared(Choice::Keep(true));
+    let (code, _, field) = refusal(fixture.create(request).await);
+    assert_eq!((code, field.as_str()), (Code::InvalidArgument, "preshared_key"));
+    assert_eq!(fixture.peer_count(node).await, 0);
 }
 
 #[tokio::test]
