@@ -13,7 +13,8 @@
  *
  * Plots            <div data-plot="/address" data-label="…"> of the macro `plot`; needs uplot.js
  * Times            <time data-ago> counts on by itself
- * Copying          <button data-copy="#element"> copies a field's value or an element's text
+ * Copying          <button data-copy="#element"> copies a field's value or an element's text; where the
+ *                  browser gives pages no clipboard (plain HTTP from another host), selects it instead
  * Dialogs          <button data-opens="#dialog">, and inside it <button data-closes>
  * Choosing rows    <form data-select> around the table: <input type="checkbox" data-all>, and
  *                  <input type="checkbox" name="id" value="…"> in rows; [data-selected] shows how many,
@@ -28,14 +29,18 @@
 (() => {
   const SECOND = 1000;
   const each = (root, selector, act) => root.querySelectorAll(selector).forEach(act);
+  /* To screen readers, which keep silent about a text that stays the same: it goes first. */
   const say = (sentence) => {
     const place = document.getElementById("said");
-    if (place) place.textContent = sentence;
+    if (!place) return;
+    place.textContent = "";
+    setTimeout(() => { place.textContent = sentence; }, 50);
   };
 
-  const toast = (sentence) => {
+  const toast = (sentence, isWrong = true) => {
     const place = document.getElementById("toast");
     if (!place) return;
+    place.classList.toggle("wrong", isWrong);
     place.textContent = sentence;
     place.hidden = false;
     clearTimeout(toast.timer);
@@ -191,19 +196,24 @@
   };
 
   /* Buttons. */
+  const labels = new WeakMap();
+  const copied = (button) => {
+    say("Copied");
+    const shown = labels.get(button) || { label: button.textContent };
+    clearTimeout(shown.timer);
+    button.textContent = "Copied";
+    shown.timer = setTimeout(() => { button.textContent = shown.label; labels.delete(button); }, 2 * SECOND);
+    labels.set(button, shown);
+  };
   const copy = async (button) => {
     const from = document.querySelector(button.dataset.copy);
-    const text = from ? from.value ?? from.textContent : "";
+    if (!from) return;
     try {
-      await navigator.clipboard.writeText(text);
-      say("Copied");
-      const label = button.textContent;
-      button.textContent = "Copied";
-      setTimeout(() => { button.textContent = label; }, 2 * SECOND);
+      await navigator.clipboard.writeText(from.value ?? from.textContent);
+      copied(button);
     } catch {
-      // Without TLS there is no clipboard for pages: leave it selected for the keyboard.
-      if (from.select) from.select(); else getSelection().selectAllChildren(from);
-      toast("Selected: press Ctrl+C to copy.");
+      if (from.select) { from.focus(); from.select(); } else getSelection().selectAllChildren(from);
+      toast("It is selected: copy it with Ctrl+C.", false);
     }
   };
   document.addEventListener("click", (event) => {

@@ -106,8 +106,8 @@ lab_test! {
         let shown = host.shown();
         let adopt = |key: &str| {
             let plan = fleet.rest.read(&format!("/nodes/{}/plan", fleet.nodes[0]));
-            let found = plan["unmanaged"].as_array().expect("a list").iter();
-            let found = found.clone().find(|peer| peer["public_key"] == json!(key));
+            let mut unmanaged = plan["unmanaged"].as_array().expect("a list").iter();
+            let found = unmanaged.find(|peer| peer["public_key"] == json!(key));
             let networks = found.map_or(json!([]), |peer| peer["allowed_ips"].clone());
             let keepalive = found.map_or(json!(0), |peer| peer["persistent_keepalive"].clone());
             fleet.rest.post("/peers", &json!({

@@ -31,5 +31,6 @@ stories! {
     overview: "overview",
     nodes: "nodes",
     administering: "administering",
+    copying: "copying",
     peers: "peers",
 }

@@ -91,6 +91,7 @@ async fn the_preshared_key_is_generated_given_or_none() {
             json!({"name": "a", "preshared_key": "a2V5"}),
             "Key(\"a2V5\")",
         ),
+        (json!({"name": "a", "preshared_key": "keep"}), "Keep(true)"),
     ] {
         send_json(&fake, Method::POST, "/api/v1/peers", given).await;
         assert!(fake.last().contains(asked), "{}", fake.last());
