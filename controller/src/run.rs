@@ -31,7 +31,7 @@ use crate::{
     services::{
         Core, ServiceOptions,
         audit_service::Audit,
-        auth::{AdminTokenError, ensure_admin_token},
+        auth::{AdminTokenError, ensure_admin_token, keep_uses},
         backup_service::Backups,
         event_service::Events,
         history::History,
@@ -191,6 +191,7 @@ async fn run_on(
     }
 
     parts.spawn(housekeeping::run(Arc::clone(&core), stop.clone()));
+    parts.spawn(keep_uses(Arc::clone(&core), stop.clone()));
     parts.spawn(lapses::keep(Arc::clone(&core), stop.clone()));
     parts.spawn(history::keep(
         core.store.clone(),

@@ -11,7 +11,7 @@ use super::{
     credentials::write_private,
     failure::Failure,
     find::{self, text},
-    output::{Column, labels},
+    output::{Column, age, labels},
     session::Session,
     values::{Label, Time, object},
 };
@@ -22,6 +22,7 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::of("label_scope").headed("SCOPE").as_(labels),
     Column::of("expires_at").headed("EXPIRES"),
     Column::of("revoked_at").headed("REVOKED"),
+    Column::of("last_used_at").headed("LAST USED").as_(age),
     Column::of("created_at"),
     Column::of("id").headed("ID"),
 ];

@@ -58,6 +58,8 @@ struct Token {
     /// `null` while it is in use.
     revoked_at: Option<Timestamp>,
     created_at: Timestamp,
+    /// `null` is never.
+    last_used_at: Option<Timestamp>,
 }
 
 /// A token that was made just now.
@@ -99,6 +101,7 @@ impl From<v1::Token> for Token {
             expires_at: token.expires_at.map(Timestamp),
             revoked_at: token.revoked_at.map(Timestamp),
             created_at: Timestamp(token.created_at),
+            last_used_at: token.last_used_at.map(Timestamp),
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod rules;
 pub mod scope;
 #[cfg(test)]
 mod tests;
+mod uses;
 
 use std::sync::Arc;
 
@@ -24,12 +25,14 @@ use tonic::{Code, Status, metadata::MetadataMap};
 use self::{
     known::{Hash, Known, Lookup},
     limits::{Limiters, Source},
+    uses::Uses,
 };
 pub use self::{
     limits::AccessLimits,
     making::{
         ADMIN_TOKEN_FILE, AdminTokenError, ensure_admin_token, hash_token, new_token, random_token,
     },
+    uses::keep_uses,
 };
 use super::{
     Core, once,
@@ -125,6 +128,7 @@ impl Caller {
 pub struct Access {
     known: Known,
     limiters: Limiters,
+    uses: Uses,
 }
 
 impl Access {
@@ -134,7 +138,14 @@ impl Access {
         Self {
             known: Known::default(),
             limiters: Limiters::new(limits),
+            uses: Uses::default(),
         }
+    }
+
+    /// When a token was last used, Unix seconds: what is written down of it, or what was seen since.
+    #[must_use]
+    pub fn last_used_at(&self, token: &TokenRow) -> Option<i64> {
+        token.last_used_at.max(self.uses.of(token.id))
     }
 }
 
@@ -179,6 +190,7 @@ pub async fn authorize_scoped(
         let message = "this token makes too many requests";
         counted.map_err(|wait_s| rate_limited(message, wait_s))?;
     }
+    core.access.uses.note(token.id, core.now_s());
     let caller = Caller {
         token_id: token.id,
         name: token.name.clone(),

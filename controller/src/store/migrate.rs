@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::error::StoreError;
 
 /// In order; the first leads to version 1. Never change one that was released: add the next.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0001_nodes.sql"),
     include_str!("migrations/0002_peers.sql"),
     include_str!("migrations/0003_records.sql"),
@@ -13,6 +13,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0005_events.sql"),
     include_str!("migrations/0006_history.sql"),
     include_str!("migrations/0007_days.sql"),
+    include_str!("migrations/0008_token_use.sql"),
 ];
 
 /// "wgfl": tells a store from any other SQLite file.

@@ -27,6 +27,8 @@ pub struct TokenRow {
     pub revoked_at: Option<i64>,
     /// Unix seconds.
     pub created_at: i64,
+    /// Unix seconds, as far as that was written down: up to a minute late.
+    pub last_used_at: Option<i64>,
 }
 
 impl TokenRow {
@@ -97,6 +99,16 @@ pub fn list(conn: &Connection) -> Result<Vec<TokenRow>, StoreError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Writes down when a token was last used, Unix seconds, unless a later time is known.
+///
+/// # Errors
+/// When it can't be written.
+pub fn used(tx: &WriteTx<'_>, id: TokenId, at_s: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE tokens SET last_used_at = max(coalesce(last_used_at, 0), ?2) WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute((id, at_s))?;
+    Ok(())
+}
+
 /// Takes a token out of use; it stays listed. A revoked one keeps its first date.
 ///
 /// # Errors
@@ -115,5 +127,6 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
         expires_at: row.get("expires_at")?,
         revoked_at: row.get("revoked_at")?,
         created_at: row.get("created_at")?,
+        last_used_at: row.get("last_used_at")?,
     })
 }

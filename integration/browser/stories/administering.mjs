@@ -97,6 +97,9 @@ await story('administering', async ({ step, visitor }) => {
     await guest.signIn(secret);
     assert.match(await guest.page.locator('header').innerText(), /a guest/);
     await admin.open('/tokens');
+    const used = (name) => page.getByRole('row').filter({ hasText: name }).locator('td').nth(5).innerText();
+    assert.match(await used('a guest'), /^(now|\d+ s ago)$/);
+    assert.equal(await used('a viewer'), 'never');
     await admin.look('tokens');
     await page.getByRole('row').filter({ hasText: 'a guest' }).getByRole('link', { name: /revoke/i }).click();
     await admin.look('token-revoke');

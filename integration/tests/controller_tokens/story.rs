@@ -24,6 +24,9 @@ fn a_token_is_made_used_revoked_and_remembered() {
 
     let listed = admin.read("/tokens");
     assert_eq!(listed["total"], 2);
+    let used = |listed: &Value| items(listed)[1]["last_used_at"].clone();
+    let used_at = used(&listed);
+    assert!(used_at.is_string(), "{listed}");
     assert!(!listed.to_string().contains(&text));
     let revoked = admin.delete(&format!("/tokens/{id}"));
     assert_eq!(revoked.status, 200, "{revoked:?}");
@@ -34,6 +37,8 @@ fn a_token_is_made_used_revoked_and_remembered() {
     let ci = controller.rest_with(&text);
     assert_refused(&ci.get("/nodes"), 401, "unauthenticated");
     let admin = controller.rest();
+    let kept = used(&admin.read("/tokens"));
+    assert_eq!(kept, used_at, "it is kept, and who is refused did not use it");
     let audit = admin.read("/audit?actor=ci");
     assert_eq!(audit["total"], 2, "{audit}");
     let update = &audit["items"][0];

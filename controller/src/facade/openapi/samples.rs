@@ -86,6 +86,7 @@ pub(in crate::facade) fn token() -> v1::Token {
         role: v1::TokenRole::Operator.into(),
         label_scope: [("region".into(), "eu".into())].into(),
         created_at: NOON,
+        last_used_at: Some(NOON + 60),
         ..v1::Token::default()
     }
 }

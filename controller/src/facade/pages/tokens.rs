@@ -51,6 +51,7 @@ struct Row {
     state: Chip,
     expires: Option<Ago>,
     created: Ago,
+    used: Option<Ago>,
     is_in_use: bool,
     is_own: bool,
 }
@@ -135,6 +136,7 @@ fn row(token: v1::Token, signed: &SignedIn) -> Row {
         scope: pairs(token.label_scope),
         expires: token.expires_at.map(|at| Ago::new(at, now)),
         created: Ago::new(token.created_at, now),
+        used: token.last_used_at.map(|at| Ago::new(at, now)),
         is_in_use,
         // No two in use have the same name.
         is_own: is_in_use && token.name == signed.who.name,

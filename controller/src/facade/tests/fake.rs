@@ -489,6 +489,7 @@ fn token() -> v1::Token {
         expires_at: Some(1_772_366_400),
         revoked_at: None,
         created_at: 1_772_366_400,
+        last_used_at: Some(1_772_366_460),
     }
 }
 

@@ -19,7 +19,8 @@ async fn a_token_is_made_and_shown_once() {
     let expected = json!({
         "id": ID, "name": "ci", "role": "operator", "label_scope": {"team": "red"},
         "expires_at": "2026-03-01T12:00:00Z", "revoked_at": null,
-        "created_at": "2026-03-01T12:00:00Z", "token": "wgf_drawn",
+        "created_at": "2026-03-01T12:00:00Z", "last_used_at": "2026-03-01T12:01:00Z",
+        "token": "wgf_drawn",
     });
     assert_eq!(answer.json(), expected);
     let asked = fake.last();

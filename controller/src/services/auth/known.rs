@@ -93,6 +93,7 @@ mod tests {
             expires_at: None,
             revoked_at: None,
             created_at: 1,
+            last_used_at: None,
         }
     }
 

@@ -64,6 +64,7 @@ pub async fn ensure_admin_token(
         expires_at: None,
         revoked_at: None,
         created_at: now_s,
+        last_used_at: None,
     };
     let hash = hash_token(&token);
     Ok(store

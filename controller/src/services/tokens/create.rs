@@ -28,7 +28,7 @@ pub(super) async fn create(
     let text = new_token()?;
     let (hash, changed) = (hash_token(&text), TokensChanged(core.access.clone()));
     let answer = v1::CreateTokenResponse {
-        token: Some(shown(&row)),
+        token: Some(shown(&core.access, &row)),
         text: text.to_string(),
     };
     let noted = once::current().zip(Some(answer.clone()));
@@ -56,6 +56,7 @@ fn checked(request: v1::CreateTokenRequest, now_s: i64) -> Result<TokenRow, Stat
         expires_at: request.expires_at,
         revoked_at: None,
         created_at: now_s,
+        last_used_at: None,
     })
 }
 

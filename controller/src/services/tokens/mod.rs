@@ -12,7 +12,7 @@ use wgfleet_proto::v1::{self, token_service_server::TokenService};
 
 use super::{
     Core,
-    auth::{authorize, authorize_scoped, rules},
+    auth::{Access, authorize, authorize_scoped, rules},
     once,
     status::{invalid, page_size, parse_id},
 };
@@ -44,7 +44,8 @@ impl TokenService for Tokens {
         authorize(&self.0, request.metadata(), Role::Admin).await?;
         let page = request.into_inner().page.unwrap_or_default();
         let rows = self.0.look(|conn| Ok(tokens::list(conn)?)).await?;
-        list(&rows, &page).map(Response::new)
+        let show = |row: &TokenRow| shown(&self.0.access, row);
+        list(&rows, &page, show).map(Response::new)
     }
 
     async fn create(
@@ -63,7 +64,7 @@ impl TokenService for Tokens {
         let caller = authorize(&self.0, request.metadata(), Role::Admin).await?;
         let id = token_id(&request.get_ref().id)?;
         let row = revoke::revoke(&self.0, caller, id).await?;
-        Ok(Response::new(shown(&row)))
+        Ok(Response::new(shown(&self.0.access, &row)))
     }
 
     async fn who_am_i(&self, request: Request<v1::WhoAmIRequest>) -> Answer<v1::Token> {
@@ -79,12 +80,16 @@ impl TokenService for Tokens {
         }
         let id = caller.token_id;
         let row = self.0.look(move |conn| Ok(tokens::get(conn, id)?)).await?;
-        Ok(Response::new(shown(&row)))
+        Ok(Response::new(shown(&self.0.access, &row)))
     }
 }
 
 /// Tokens are never deleted, so the last one shown is a place to go on from.
-fn list(rows: &[TokenRow], page: &v1::PageRequest) -> Result<v1::ListTokensResponse, Status> {
+fn list(
+    rows: &[TokenRow],
+    page: &v1::PageRequest,
+    show: impl Fn(&TokenRow) -> v1::Token,
+) -> Result<v1::ListTokensResponse, Status> {
     let size = page_size(page)?;
     let start = match page.cursor.as_str() {
         "" => 0,
@@ -98,7 +103,7 @@ fn list(rows: &[TokenRow], page: &v1::PageRequest) -> Result<v1::ListTokensRespo
             next_cursor: last.map(|row| row.id.to_string()).unwrap_or_default(),
             total: rows.len().try_into().unwrap_or(u64::MAX),
         }),
-        items: items.iter().map(shown).collect(),
+        items: items.iter().map(show).collect(),
     })
 }
 
@@ -112,7 +117,7 @@ fn token_id(text: &str) -> Result<TokenId, Status> {
     parse_id(text, || StoreError::NotFound { what: "token" }.into())
 }
 
-fn shown(row: &TokenRow) -> v1::Token {
+fn shown(access: &Access, row: &TokenRow) -> v1::Token {
     let role = match row.role {
         Role::Admin => v1::TokenRole::Admin,
         Role::Operator => v1::TokenRole::Operator,
@@ -126,6 +131,7 @@ fn shown(row: &TokenRow) -> v1::Token {
         expires_at: row.expires_at,
         revoked_at: row.revoked_at,
         created_at: row.created_at,
+        last_used_at: access.last_used_at(row),
     }
 }
 

@@ -107,6 +107,7 @@ async fn token(store: &Store, role: Role) -> String {
         expires_at: None,
         revoked_at: None,
         created_at: 1,
+        last_used_at: None,
     };
     let hash = hash_token(&text);
     let write = store.write(move |tx| tokens::create(tx, &row, &hash));

@@ -50,6 +50,7 @@ async fn tokens_are_found_by_hash_and_revoked_once() {
             expires_at: None,
             revoked_at: None,
             created_at: NOW_S,
+            last_used_at: None,
         };
         tokens::create(tx, &token, &[1; 32])?;
         assert_eq!(tokens::find(tx, &[1; 32])?.as_ref(), Some(&token));

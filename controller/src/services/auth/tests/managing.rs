@@ -48,7 +48,11 @@ async fn a_token_is_good_until_it_is_revoked() {
     let (token, text) = world.make(wanted("ci", TokenRole::Operator)).await;
     assert!(text.starts_with("wgf_") && text.len() == 47, "{text}");
     let who = world.who(&text).await.expect("let in").into_inner();
-    assert_eq!(who, token);
+    let used = v1::Token {
+        last_used_at: Some(NOW_S),
+        ..token.clone()
+    };
+    assert_eq!(who, used);
     let request = by(&text, ());
     let caller = authorize(&world.core, request.metadata(), Role::Operator).await;
     let caller = caller.expect("let in");
@@ -67,6 +71,62 @@ async fn a_token_is_good_until_it_is_revoked() {
     assert_refused(unknown, Code::NotFound, "token_not_found");
     // Its name is free again.
     world.make(wanted("ci", TokenRole::Viewer)).await;
+}
+
+#[tokio::test]
+async fn a_use_is_seen_at_once_and_written_down_later_and_once() {
+    let world = world().await;
+    let (token, text) = world.make(wanted("ci", TokenRole::Viewer)).await;
+    assert_eq!(token.last_used_at, None);
+    let seen = async || {
+        let mut client = world.tokens();
+        let listed = client.list(by("root", ListTokensRequest::default()));
+        let listed = listed.await.expect("tokens").into_inner().items;
+        let found = listed.into_iter().find(|it| it.id == token.id);
+        found.expect("it is listed").last_used_at
+    };
+    let stored = async || {
+        let id = token.id.parse().expect("an id");
+        let row = world.core.store.read(move |conn| tokens::get(conn, id));
+        row.await.expect("its row").last_used_at
+    };
+    assert_eq!(seen().await, None);
+    world.at(NOW_S + 5);
+    world.who(&text).await.expect("let in");
+    assert_eq!((seen().await, stored().await), (Some(NOW_S + 5), None));
+    super::super::uses::write(&world.core)
+        .await
+        .expect("written");
+    assert_eq!(stored().await, Some(NOW_S + 5));
+
+    // A row that was not used since is not written again.
+    let forgets = world.core.store.write(|tx| {
+        tx.execute("UPDATE tokens SET last_used_at = NULL", [])?;
+        Ok(())
+    });
+    forgets.await.expect("forgotten");
+    super::super::uses::write(&world.core)
+        .await
+        .expect("written");
+    assert_eq!(stored().await, None);
+    world.at(NOW_S + 9);
+    world.who(&text).await.expect("let in");
+    super::super::uses::write(&world.core)
+        .await
+        .expect("written");
+    // The clock goes back.
+    world.at(NOW_S + 7);
+    world.who(&text).await.expect("let in");
+    super::super::uses::write(&world.core)
+        .await
+        .expect("written");
+    assert_eq!(stored().await, Some(NOW_S + 9));
+
+    // One that is refused was not used.
+    world.revoke("root", &token.id).await.expect("revoked");
+    world.at(NOW_S + 20);
+    world.who(&text).await.expect_err("revoked");
+    assert_eq!(seen().await, Some(NOW_S + 9));
 }
 
 #[tokio::test]

@@ -132,6 +132,7 @@ impl World {
             expires_at: None,
             revoked_at: None,
             created_at: NOW_S,
+            last_used_at: None,
         };
         let hash = hash_token(name);
         let write = move |tx: &WriteTx<'_>| tokens::create(tx, &row, &hash);

@@ -165,6 +165,7 @@ async fn a_viewer_looks_and_no_more() {
         expires_at: None,
         revoked_at: None,
         created_at: 1,
+        last_used_at: None,
     };
     let hash = crate::services::auth::hash_token("viewing");
     let add = world

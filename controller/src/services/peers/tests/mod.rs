@@ -98,6 +98,7 @@ impl Fixture {
             expires_at: None,
             revoked_at: None,
             created_at: NOW_S,
+            last_used_at: None,
         };
         let hash = auth::hash_token(token);
         let write = move |tx: &crate::store::WriteTx<'_>| tokens::create(tx, &row, &hash);
