@@ -12,6 +12,7 @@ pub mod calendar;
 pub mod counters;
 pub mod labels;
 pub mod name;
+pub mod peer_file;
 pub mod period;
 pub mod placement;
 pub mod plan;

@@ -38,7 +38,10 @@ fn a_token_is_made_used_revoked_and_remembered() {
     assert_refused(&ci.get("/nodes"), 401, "unauthenticated");
     let admin = controller.rest();
     let kept = used(&admin.read("/tokens"));
-    assert_eq!(kept, used_at, "it is kept, and who is refused did not use it");
+    assert_eq!(
+        kept, used_at,
+        "it is kept, and who is refused did not use it"
+    );
     let audit = admin.read("/audit?actor=ci");
     assert_eq!(audit["total"], 2, "{audit}");
     let update = &audit["items"][0];

@@ -4,25 +4,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::{failure::Failure, output::raw};
+use crate::{
+    cli::{failure::Failure, output::raw},
+    domain::peer_file::COLUMNS,
+};
 
-/// What there is of a peer in a file, in the order of its columns.
-pub(super) const FIELDS: [&str; 14] = [
-    "name",
-    "node",
-    "public_key",
-    "preshared_key",
-    "allowed_ips",
-    "persistent_keepalive",
-    "labels",
-    "enabled",
-    "expires_at",
-    "dns",
-    "mtu",
-    "client_allowed_ips",
-    "quota_bytes",
-    "quota_period",
-];
 const LISTS: [&str; 3] = ["allowed_ips", "dns", "client_allowed_ips"];
 const NUMBERS: [&str; 3] = ["persistent_keepalive", "mtu", "quota_bytes"];
 /// So many mistakes of a file are named.
@@ -120,8 +106,8 @@ pub(super) fn from_csv(text: &str) -> Result<Vec<Entry>, Failure> {
         .clone();
     let header = lines.place(names.position());
     for name in &names {
-        if !FIELDS.contains(&name) {
-            let known = FIELDS.join(", ");
+        if !COLUMNS.contains(&name) {
+            let known = COLUMNS.join(", ");
             mistakes.add(
                 &header,
                 format_args!("there is no column {name:?}; there are {known}"),
@@ -181,7 +167,7 @@ pub(super) fn to_csv(peers: &[Map<String, Value>]) -> Result<String, Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     // A preshared key is there only where it was asked for.
     let has_keys = peers.iter().any(|peer| peer.contains_key("preshared_key"));
-    let columns = FIELDS
+    let columns = COLUMNS
         .iter()
         .filter(|field| **field != "preshared_key" || has_keys);
     let columns: Vec<&str> = columns.copied().collect();
@@ -203,7 +189,7 @@ pub(super) fn to_csv(peers: &[Map<String, Value>]) -> Result<String, Failure> {
 /// What is declared of a peer the API answered.
 pub(super) fn declared(peer: &Value, node: Option<&String>) -> Map<String, Value> {
     let mut fields = Map::new();
-    for field in FIELDS {
+    for field in COLUMNS {
         let value = match field {
             "node" => node.map_or(Value::Null, |name| json!(name)),
             _ => peer[field].clone(),

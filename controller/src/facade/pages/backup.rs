@@ -45,7 +45,7 @@ async fn page(
     signed: &SignedIn,
     refused: Option<Refused>,
 ) -> Answer<Response> {
-    let status = refused.as_ref().map_or(StatusCode::OK, |it| it.status);
+    let status = Refused::status(refused.as_ref());
     html_with(
         status,
         &BackupPage {

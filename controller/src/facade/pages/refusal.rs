@@ -27,6 +27,13 @@ pub(super) struct Refused {
     pub(super) field: String,
 }
 
+impl Refused {
+    /// The status of the form it stands beside, when it does.
+    pub(super) fn status(refused: Option<&Self>) -> StatusCode {
+        refused.map_or(StatusCode::OK, |refused| refused.status)
+    }
+}
+
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         Self {

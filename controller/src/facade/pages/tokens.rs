@@ -161,7 +161,7 @@ async fn show_form(State(mut facade): State<Facade>, signed: SignedIn) -> Answer
 }
 
 fn form(signed: &SignedIn, refused: Option<Refused>, typed: Typed) -> Answer<Response> {
-    let status = refused.as_ref().map_or(StatusCode::OK, |it| it.status);
+    let status = Refused::status(refused.as_ref());
     let page = Page::new(signed, Nav::Tokens, "New token");
     html_with(
         status,
@@ -273,7 +273,7 @@ async fn confirm(
 }
 
 fn revoking(signed: &SignedIn, refused: Option<Refused>, token: Row) -> Answer<Response> {
-    let status = refused.as_ref().map_or(StatusCode::OK, |it| it.status);
+    let status = Refused::status(refused.as_ref());
     let page = Page::new(signed, Nav::Tokens, "Revoke a token");
     html_with(
         status,

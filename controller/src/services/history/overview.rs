@@ -51,9 +51,7 @@ pub(super) async fn look(
     events: Option<u32>,
 ) -> Result<v1::OverviewResponse, Status> {
     let events = events.unwrap_or(EVENTS).min(MAX_EVENTS);
-    let read = core
-        .store
-        .read(move |conn| read(conn, &caller, events));
+    let read = core.store.read(move |conn| read(conn, &caller, events));
     let stored = read.await?;
     let mut seen = v1::OverviewResponse {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -143,7 +141,11 @@ fn recent(conn: &Connection, caller: &Caller, count: u32) -> Result<Vec<v1::Even
     if count == 0 {
         return Ok(Vec::new());
     }
-    let limit = if caller.is_scoped() { MAX_EVENTS } else { count };
+    let limit = if caller.is_scoped() {
+        MAX_EVENTS
+    } else {
+        count
+    };
     let rows = events::latest(conn, limit)?;
     let before = rows.first().map_or(0, |first| first.id - 1);
     let mut visible = Visible::after(conn, caller, before)?;
@@ -257,7 +259,15 @@ mod tests {
         let names = nodes.map(|node| node.name);
         assert_eq!(
             names,
-            ["wrong", "gone", "gone too", "refuses", "many wait", "few wait", "disabled"]
+            [
+                "wrong",
+                "gone",
+                "gone too",
+                "refuses",
+                "many wait",
+                "few wait",
+                "disabled"
+            ]
         );
     }
 

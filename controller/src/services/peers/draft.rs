@@ -83,7 +83,8 @@ impl Draft {
             input::preshared_key(request.preshared_key)?.unwrap_or(PresharedKeyChange::None);
         let is_named = !request.public_key.is_empty() && matches!(target, Target::Given(_));
         if !preshared_key.is_known() && !is_named {
-            let why = "what a node has is kept of a peer that is there: give its public_key and node_id";
+            let why =
+                "what a node has is kept of a peer that is there: give its public_key and node_id";
             return Err(invalid("preshared_key", why));
         }
         input::labels("labels", &request.labels)?;

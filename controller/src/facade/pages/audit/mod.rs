@@ -102,9 +102,7 @@ async fn show(
         }
         Err(problem) => return Err(problem),
     };
-    let status = refused
-        .as_ref()
-        .map_or(StatusCode::OK, |refused: &Refused| refused.status);
+    let status = Refused::status(refused.as_ref());
     let info = found.page.unwrap_or_default();
     let now = show::now_s();
     html_with(

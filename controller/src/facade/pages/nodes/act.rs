@@ -8,6 +8,7 @@ use super::{
         form::Form,
         page::{SignedIn, html, see_other},
         refusal::is_htmx,
+        text,
     },
     address, may_change,
     show::NodePage,
@@ -25,12 +26,9 @@ pub(super) async fn enable(
     form: Form,
 ) -> Answer<Response> {
     let if_match = Vec::new();
-    let asked = signed
-        .caller
-        .request(v1::EnableNodeRequest { id, if_match });
-    let node = facade.nodes.enable(asked).await?.into_inner();
-    signed.flash(format!("{} is enabled.", node.name));
-    Ok(back(&form, &node))
+    let message = v1::EnableNodeRequest { id, if_match };
+    let node = facade.nodes.enable(signed.caller.request(message)).await?;
+    Ok(switched(&signed, &form, node.get_ref(), text::ENABLED))
 }
 
 pub(super) async fn disable(
@@ -40,12 +38,9 @@ pub(super) async fn disable(
     form: Form,
 ) -> Answer<Response> {
     let if_match = Vec::new();
-    let asked = signed
-        .caller
-        .request(v1::DisableNodeRequest { id, if_match });
-    let node = facade.nodes.disable(asked).await?.into_inner();
-    signed.flash(format!("{} is disabled.", node.name));
-    Ok(back(&form, &node))
+    let message = v1::DisableNodeRequest { id, if_match };
+    let node = facade.nodes.disable(signed.caller.request(message)).await?;
+    Ok(switched(&signed, &form, node.get_ref(), text::DISABLED))
 }
 
 /// Tries the connection of a node as it is saved.
@@ -65,8 +60,9 @@ pub(super) async fn test(
     html(&page)
 }
 
-/// Where the button was.
-fn back(form: &Form, node: &v1::Node) -> Response {
+/// Says so where the button was.
+fn switched(signed: &SignedIn, form: &Form, node: &v1::Node, became: &str) -> Response {
+    signed.flash(format!("{} is {became}.", node.name));
     if form.text("from") == "list" {
         see_other("/nodes")
     } else {

@@ -12,7 +12,7 @@ use super::{
         refusal::Refused,
         text,
     },
-    address, may_change,
+    address, may_change, read,
 };
 use crate::facade::{
     Answer, Facade,
@@ -117,11 +117,14 @@ impl AdoptPage {
         id: String,
         stranger: &v1::UnmanagedPeer,
     ) -> Answer<Self> {
-        let asked = signed.caller.request(v1::GetNodeRequest { id });
-        let node = facade.nodes.get(asked).await?.into_inner();
+        let node = read(facade, signed, id).await?;
         let start: String = stranger.public_key.chars().take(KEY_CHARS).collect();
         Ok(Self {
-            page: Page::new(signed, Nav::Nodes, &format!("Adopt a peer of {}", node.name)),
+            page: Page::new(
+                signed,
+                Nav::Nodes,
+                &format!("Adopt a peer of {}", node.name),
+            ),
             id: node.id,
             node: node.name,
             key: stranger.public_key.clone(),

@@ -12,7 +12,7 @@ use super::{
         show::{self, Chip},
         text,
     },
-    address,
+    address, read,
     show::NodePage,
 };
 use crate::facade::{
@@ -84,8 +84,7 @@ pub(super) async fn show(
     signed: SignedIn,
     Id { id, .. }: Id<OfNode>,
 ) -> Answer<Response> {
-    let asked = signed.caller.request(v1::GetNodeRequest { id });
-    let node = facade.nodes.get(asked).await?.into_inner();
+    let node = read(&mut facade, &signed, id).await?;
     let drift = Drift::look(&mut facade, &signed, &node).await;
     html(&DriftPart { drift })
 }

@@ -11,7 +11,7 @@ use super::{
         refusal::Refused,
         text,
     },
-    address, may_change,
+    address, may_change, read,
     typed::{self, Typed},
 };
 use crate::facade::{
@@ -93,11 +93,6 @@ async fn change(
     let saved = facade.nodes.update(signed.caller.request(patch)).await;
     saved.map_err(Problem::from)?;
     Ok(())
-}
-
-async fn read(facade: &mut Facade, signed: &SignedIn, id: String) -> Answer<v1::Node> {
-    let asked = signed.caller.request(v1::GetNodeRequest { id });
-    Ok(facade.nodes.get(asked).await?.into_inner())
 }
 
 impl EditPage {

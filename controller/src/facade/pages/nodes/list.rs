@@ -10,6 +10,7 @@ use super::{
         page::{Nav, Page, SignedIn, html},
         show,
     },
+    read,
     row::{Row, SORTS, Sort},
 };
 use crate::facade::{
@@ -100,8 +101,7 @@ pub(super) async fn show_row(
     signed: SignedIn,
     Id { id, .. }: Id<OfNode>,
 ) -> Answer<Response> {
-    let asked = signed.caller.request(v1::GetNodeRequest { id });
-    let node = facade.nodes.get(asked).await?.into_inner();
+    let node = read(&mut facade, &signed, id).await?;
     let row = Row::new(node, &signed, show::now_s());
     html(&RowPart { row })
 }

@@ -23,6 +23,8 @@ use axum::{
     routing::{get, post},
 };
 
+use wgfleet_proto::v1;
+
 use super::{page::SignedIn, text};
 use crate::facade::{Answer, Facade, problem::Problem};
 
@@ -57,6 +59,12 @@ fn may_change(signed: &SignedIn) -> Answer<()> {
     }
     let sentence = text::MAY_NOT_CHANGE;
     Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", sentence))
+}
+
+/// The node, as who signed in sees it.
+async fn read(facade: &mut Facade, signed: &SignedIn, id: String) -> Answer<v1::Node> {
+    let asked = signed.caller.request(v1::GetNodeRequest { id });
+    Ok(facade.nodes.get(asked).await?.into_inner())
 }
 
 /// The page of a node.

@@ -11,7 +11,7 @@ use super::{
         refusal::Refused,
         show, text,
     },
-    may_change,
+    may_change, read,
 };
 use crate::facade::{
     Answer, Facade,
@@ -81,11 +81,6 @@ pub(super) async fn delete(
             html_with(status, &page(&signed, node, chosen, Some(refused)))
         }
     }
-}
-
-async fn read(facade: &mut Facade, signed: &SignedIn, id: String) -> Answer<v1::Node> {
-    let asked = signed.caller.request(v1::GetNodeRequest { id });
-    Ok(facade.nodes.get(asked).await?.into_inner())
 }
 
 fn page(signed: &SignedIn, node: v1::Node, chosen: &str, refused: Option<Refused>) -> DeletePage {

@@ -12,7 +12,7 @@ use super::{
         refusal::Refused,
         text,
     },
-    address, may_change,
+    address, may_change, read,
 };
 use crate::facade::{
     Answer, Facade,
@@ -81,8 +81,7 @@ pub(super) async fn rotate(
 
 impl SecretPage {
     async fn of(facade: &mut Facade, signed: &SignedIn, id: String) -> Answer<Self> {
-        let asked = signed.caller.request(v1::GetNodeRequest { id });
-        let node = facade.nodes.get(asked).await?.into_inner();
+        let node = read(facade, signed, id).await?;
         Ok(Self {
             page: Page::new(signed, Nav::Nodes, &format!("Secret of {}", node.name)),
             id: node.id,

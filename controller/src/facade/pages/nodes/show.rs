@@ -14,6 +14,7 @@ use super::{
         text,
     },
     drift::Drift,
+    read,
     row::{none, peers, why},
     tested::Tested,
 };
@@ -179,11 +180,6 @@ pub(super) async fn throughput(
     traffic.add(&history.points);
     let (from, to) = (history.from, history.to);
     Ok(Json(traffic.plot(from, to, history.step_s, now_s)))
-}
-
-async fn read(facade: &mut Facade, signed: &SignedIn, id: String) -> Answer<v1::Node> {
-    let asked = signed.caller.request(v1::GetNodeRequest { id });
-    Ok(facade.nodes.get(asked).await?.into_inner())
 }
 
 impl NodePage {

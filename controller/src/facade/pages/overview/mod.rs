@@ -111,11 +111,7 @@ async fn show_happened(State(mut facade): State<Facade>, signed: SignedIn) -> An
     html(&HappenedPart { happened })
 }
 
-async fn look(
-    facade: &mut Facade,
-    signed: &SignedIn,
-    events: u32,
-) -> Answer<v1::OverviewResponse> {
+async fn look(facade: &mut Facade, signed: &SignedIn, events: u32) -> Answer<v1::OverviewResponse> {
     let asked = signed.caller.request(v1::OverviewRequest {
         recent_events: Some(events),
     });

@@ -137,7 +137,12 @@ mod tests {
             .collect();
         events.push(became(990, "a", NodeStatus::Online));
         events.push(became(980, "a", NodeStatus::Offline));
-        let expected = [("a", 1000, 37), ("b", 1000, 37), ("a", 990, 1), ("a", 980, 1)];
+        let expected = [
+            ("a", 1000, 37),
+            ("b", 1000, 37),
+            ("a", 990, 1),
+            ("a", 980, 1),
+        ];
         let expected = expected.map(|(place, at, count)| (place.to_owned(), at, count, false));
         assert_eq!(told(&events, 500), expected);
     }

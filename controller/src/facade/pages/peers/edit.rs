@@ -91,9 +91,7 @@ fn form(
     etag: String,
     refused: Option<Refused>,
 ) -> Answer<Response> {
-    let status = refused
-        .as_ref()
-        .map_or(StatusCode::OK, |refused| refused.status);
+    let status = Refused::status(refused.as_ref());
     let page = EditPage {
         page: Page::new(signed, Nav::Peers, &peer.name),
         is_stale: status == StatusCode::PRECONDITION_FAILED,

@@ -1,7 +1,7 @@
 //! `/peers/new`: one more peer.
 
 use askama::Template;
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use zeroize::Zeroizing;
 
 use super::{
@@ -80,12 +80,8 @@ async fn form(
     refused: Option<Refused>,
     typed: Typed,
 ) -> Answer<Response> {
-    let status = refused
-        .as_ref()
-        .map_or(StatusCode::OK, |refused| refused.status);
-    // Without names to offer the form is as good.
-    let nodes = Nodes::read(&mut facade, signed).await;
-    let nodes = nodes.unwrap_or_default().offered;
+    let status = Refused::status(refused.as_ref());
+    let nodes = Nodes::offered(&mut facade, signed).await;
     let page = NewPage {
         page: Page::new(signed, Nav::Peers, "Add peer"),
         refused,

@@ -30,6 +30,12 @@ impl Nodes {
         Ok(Self { names, offered })
     }
 
+    /// Names to offer while one is typed. A form without any is as good.
+    pub(super) async fn offered(facade: &mut Facade, signed: &SignedIn) -> Vec<String> {
+        let nodes = Self::read(facade, signed).await;
+        nodes.unwrap_or_default().offered
+    }
+
     /// Looks up the nodes of `peers` that are not known yet.
     pub(super) async fn complete(
         &mut self,

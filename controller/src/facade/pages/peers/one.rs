@@ -3,7 +3,7 @@
 use std::slice;
 
 use askama::Template;
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use wgfleet_proto::v1;
 use zeroize::Zeroizing;
 
@@ -101,9 +101,7 @@ pub(super) async fn page(
     refused: Option<Refused>,
     target: String,
 ) -> Answer<Response> {
-    let status = refused
-        .as_ref()
-        .map_or(StatusCode::OK, |refused| refused.status);
+    let status = Refused::status(refused.as_ref());
     let peer = get(&mut facade, signed, id).await?;
     let mut nodes = Nodes::default();
     if signed.who.may_change {

@@ -1,7 +1,7 @@
 //! The form of a webhook, for a new one and for one that is there.
 
 use askama::Template;
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use wgfleet_proto::v1;
 
 use super::{
@@ -127,7 +127,7 @@ async fn form(
             name: chosen.clone(),
         });
     }
-    let status = refused.as_ref().map_or(StatusCode::OK, |it| it.status);
+    let status = Refused::status(refused.as_ref());
     html_with(
         status,
         &EditPage {

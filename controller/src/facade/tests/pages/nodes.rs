@@ -218,7 +218,12 @@ async fn one_of_them_is_adopted_with_the_key_it_has_or_with_one_that_is_typed() 
     let link = format!("href=\"/nodes/{ID}/adopt?public_key=b\"");
     assert!(got.text().contains(&link), "{}", got.text());
     let got = browser.get(&at("/adopt?public_key=b")).await;
-    for shown in ["10.8.0.9/32", "25 s", "value=\"adopted b\"", "type=\"password\""] {
+    for shown in [
+        "10.8.0.9/32",
+        "25 s",
+        "value=\"adopted b\"",
+        "type=\"password\"",
+    ] {
         assert!(got.text().contains(shown), "{shown}: {}", got.text());
     }
     let csrf = got.csrf();

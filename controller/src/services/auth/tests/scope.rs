@@ -344,7 +344,9 @@ async fn the_overview_ends_at_the_scope() {
     }
     let mut client = HistoryServiceClient::new(world.routes.clone());
     for (token, nodes, peers) in [("all", 3, 2), ("red", 2, 1)] {
-        let seen = client.overview(by(token, v1::OverviewRequest::default())).await;
+        let seen = client
+            .overview(by(token, v1::OverviewRequest::default()))
+            .await;
         let seen = seen.expect("an overview").into_inner();
         let all_nodes =
             seen.nodes_online + seen.nodes_offline + seen.nodes_error + seen.nodes_disabled;

@@ -239,7 +239,10 @@ async fn a_key_can_be_kept_only_where_there_is_a_peer() {
     request.public_key = format!("{}E=", "A".repeat(42));
     request.preshared_key = preshared(Choice::Keep(true));
     let (code, _, field) = refusal(fixture.create(request).await);
-    assert_eq!((code, field.as_str()), (Code::InvalidArgument, "preshared_key"));
+    assert_eq!(
+        (code, field.as_str()),
+        (Code::InvalidArgument, "preshared_key")
+    );
     assert_eq!(fixture.peer_count(node).await, 0);
 }
 

@@ -27,7 +27,10 @@ use super::{
     nodes::Nodes,
     typed::Typed,
 };
-use crate::facade::{Answer, Facade, problem::Problem, query::Parameters};
+use crate::{
+    domain::peer_file,
+    facade::{Answer, Facade, problem::Problem, query::Parameters},
+};
 
 pub(in crate::facade::pages) use self::job::Job;
 use self::{
@@ -137,12 +140,8 @@ async fn form(
     many: Many,
     typed: Typed,
 ) -> Answer<Response> {
-    let status = refused
-        .as_ref()
-        .map_or(StatusCode::OK, |refused| refused.status);
-    // Without names to offer the form is as good.
-    let nodes = Nodes::read(&mut facade, signed).await;
-    let nodes = nodes.unwrap_or_default().offered;
+    let status = Refused::status(refused.as_ref());
+    let nodes = Nodes::offered(&mut facade, signed).await;
     let page = ManyPage {
         page: Page::new(signed, Nav::Peers, "Add many peers"),
         refused,
@@ -150,7 +149,7 @@ async fn form(
         typed,
         nodes,
         most: text::at_most(&show::count(plan::MAX_ROWS as u64)),
-        columns: text::csv_hint(&sheet::COLUMNS.join(", ")),
+        columns: text::csv_hint(&peer_file::COLUMNS.join(", ")),
     };
     html_with(status, &page)
 }

@@ -6,25 +6,8 @@ use super::{
     super::{super::text, typed, units},
     plan::Planned,
 };
-use crate::facade::problem::Problem;
+use crate::{domain::peer_file::COLUMNS, facade::problem::Problem};
 
-/// Known columns.
-pub(super) const COLUMNS: [&str; 14] = [
-    "name",
-    "node",
-    "public_key",
-    "preshared_key",
-    "allowed_ips",
-    "persistent_keepalive",
-    "labels",
-    "enabled",
-    "expires_at",
-    "dns",
-    "mtu",
-    "client_allowed_ips",
-    "quota_bytes",
-    "quota_period",
-];
 /// Before a node's name that is to be looked up; no id begins so.
 pub(super) const BY_NAME: &str = "name:";
 
