@@ -47,11 +47,12 @@
     toast.timer = setTimeout(() => { place.hidden = true; }, 8 * SECOND);
   };
 
-  /* Times, in the words of pages/show.rs. */
+  /* Times, in the words of pages/show.rs: up to so many seconds, in units of so many. */
+  const LENGTHS = [[60, 1, "s"], [3600, 60, "min"], [86400, 3600, "h"], [730 * 86400, 86400, "d"], [Infinity, 365 * 86400, "y"]];
   const relative = (seconds) => {
     const length = Math.abs(seconds);
     if (length < 5) return "now";
-    const [size, unit] = length < 60 ? [1, "s"] : length < 3600 ? [60, "min"] : length < 86400 ? [3600, "h"] : [86400, "d"];
+    const [, size, unit] = LENGTHS.find(([most]) => length < most);
     const text = `${Math.floor(length / size)} ${unit}`;
     return seconds < 0 ? `in ${text}` : `${text} ago`;
   };
@@ -264,7 +265,7 @@
   const options = (place) => {
     const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
     const line = (label, name) => ({
-      label, stroke: colour(name), width: 1.5, spanGaps: false, points: { show: true, size: 5, filter: alone },
+      label, stroke: colour(name), width: 1.5, spanGaps: false, points: { show: true, size: 5, fill: colour(name), filter: alone },
       value: (_, bytes) => (bytes == null ? "–" : rate(bytes)),
     });
     return {
@@ -277,6 +278,8 @@
 
   const draw = (plot, data) => {
     const columns = [data.at, data.down, data.up];
+    const isEmpty = [...data.down, ...data.up].every((bytes) => bytes == null);
+    each(plot.element, "[data-none]", (none) => { none.hidden = !isEmpty; });
     const highest = (column) => column.reduce((most, bytes) => Math.max(most, bytes || 0), 0);
     plot.place.setAttribute("aria-label",
       `${plot.element.dataset.label}: download at most ${rate(highest(data.down))}, upload at most ${rate(highest(data.up))}`);

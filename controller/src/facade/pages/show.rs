@@ -47,6 +47,9 @@ impl Display for Ago {
 
 impl HtmlSafe for Ago {}
 
+/// From here on a person counts years.
+const TWO_YEARS_S: u64 = 730 * 86_400;
+
 /// Seconds ago, or ahead when negative, as a person says it. app.js says it in the same words.
 pub(super) fn relative(seconds: i64) -> String {
     let (length, ahead) = (seconds.unsigned_abs(), seconds < 0);
@@ -55,7 +58,8 @@ pub(super) fn relative(seconds: i64) -> String {
         5..60 => (length, "s"),
         60..3600 => (length / 60, "min"),
         3600..86_400 => (length / 3600, "h"),
-        _ => (length / 86_400, "d"),
+        86_400..TWO_YEARS_S => (length / 86_400, "d"),
+        _ => (length / (365 * 86_400), "y"),
     };
     if ahead {
         format!("in {count} {unit}")
@@ -157,6 +161,8 @@ mod tests {
             (7200, "2 h ago"),
             (200_000, "2 d ago"),
             (-90, "in 1 min"),
+            (729 * 86_400, "729 d ago"),
+            (-26_336 * 86_400, "in 72 y"),
         ] {
             assert_eq!(relative(seconds), said);
         }

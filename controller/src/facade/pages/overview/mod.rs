@@ -69,6 +69,16 @@ struct Now {
     uptime: String,
 }
 
+impl Now {
+    fn pending_count(&self) -> String {
+        show::count(self.pending)
+    }
+
+    fn failed_count(&self) -> String {
+        show::count(self.failed)
+    }
+}
+
 /// Who moves most, and what happened last.
 struct Happened {
     talkers: Vec<Talker>,
