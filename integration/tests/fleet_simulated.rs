@@ -187,7 +187,7 @@ fn what_others_change_is_mended_and_what_is_theirs_stays() {
     assert_eq!(plan["in_sync"], true, "{plan}");
     assert_eq!(
         plan["unmanaged"],
-        json!([{"public_key": key, "allowed_ips": ["10.8.1.4/32"]}])
+        json!([{"public_key": key, "allowed_ips": ["10.8.1.4/32"], "persistent_keepalive": 0}])
     );
     let next = fleet.peer("next", Some(0));
     assert_eq!(next["sync"]["state"], "applied", "{next}");

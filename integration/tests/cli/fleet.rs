@@ -261,6 +261,8 @@ pub(crate) fn filtered(check: impl FnOnce()) {
         (r",\d+,\d+\.\d+\.\d+,(\d+,)?", ",[MS],[VERSION],"),
         (r"(?m)^\d+\.\d+\.\d+,\d+,", "[VERSION],[S],"),
         (r"(latency ms +|uptime s +|version +).*", "${1}[ANY]"),
+        // What follows in a table begins where it began, however many digits there were.
+        (r"\d+s ago +", "[AGE]  "),
         (r"\d+s ago", "[AGE]"),
     ] {
         settings.add_filter(pattern, name);

@@ -51,7 +51,8 @@ lab_test! {
             let plan = fleet.rest.read(&plan);
             (plan["unmanaged"] != json!([])).then_some(plan)
         });
-        assert_eq!(plan["unmanaged"], json!([{"public_key": key, "allowed_ips": networks}]), "{plan}");
+        let theirs = json!({"public_key": key, "allowed_ips": networks, "persistent_keepalive": 0});
+        assert_eq!(plan["unmanaged"], json!([theirs]), "{plan}");
         assert_eq!((&plan["in_sync"], &plan["changes"]), (&json!(true), &json!([])), "{plan}");
 
         // The next free addresses would be the ones it has.
