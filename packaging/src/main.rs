@@ -57,7 +57,8 @@ fn write(directory: &Path, section: &str, command: Command) -> io::Result<()> {
     let name = command.get_display_name().unwrap_or(command.get_name());
     let title = name.replace(' ', "-");
     let source = format!("{MANUAL} {}", env!("CARGO_PKG_VERSION"));
-    let page = Man::new(command)
+    // The line that `whatis` and `apropos` read names a page by one word.
+    let page = Man::new(command.display_name(title.clone()))
         .title(title.to_uppercase())
         .section(section)
         .source(source)
