@@ -60,6 +60,7 @@ pub mod webhooks;
 mod named;
 mod part;
 mod readers;
+mod wal;
 mod writer;
 
 #[cfg(test)]
@@ -104,8 +105,10 @@ impl Store {
         let (told, last_event) = watch::channel(events::last_id(&opened.writer)?);
         peer_index::changes::note(&opened.writer)?;
         let peer_index = Arc::new(PeerIndex::load(&opened.writer)?);
+        let unavailable = |error: std::io::Error| StoreError::Unavailable(error.to_string());
         let owned = writer::Owned {
             conn: opened.writer,
+            checkpointer: wal::Checkpointer::start(opened.checkpointer).map_err(unavailable)?,
             sealer: Arc::clone(&sealer),
             lock: opened.lock,
             on_commit: options.on_commit.clone(),
@@ -115,7 +118,7 @@ impl Store {
         thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || writer::run(commands, owned))
-            .map_err(|e| StoreError::Unavailable(e.to_string()))?;
+            .map_err(unavailable)?;
         Ok(Self(Arc::new(Inner {
             queue,
             readers: readers::Readers::new(opened.readers),

@@ -15,6 +15,7 @@ use super::{
     master_key::{MasterKey, MasterKeySource},
     meta, migrate, restore,
     seal::Sealer,
+    wal,
 };
 
 /// Name of the store inside the data directory.
@@ -69,6 +70,8 @@ impl StoreOptions {
 pub(super) struct Opened {
     pub lock: File,
     pub writer: Connection,
+    /// Empties the log.
+    pub checkpointer: Connection,
     pub readers: Vec<Connection>,
     pub sealer: Sealer,
 }
@@ -96,6 +99,7 @@ pub(super) fn open(options: &StoreOptions, now_s: i64) -> Result<Opened, StoreEr
     Ok(Opened {
         lock,
         writer,
+        checkpointer: wal::open(&path)?,
         readers,
         sealer,
     })
@@ -131,10 +135,14 @@ fn open_writer(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreE
     check(&conn, path, busy_timeout).map_err(|e| name_file(e, path))?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
+    // A thread of its own is before it; see `wal`. The log keeps its length: growing it again would have
+    // commits wait for the file system's own journal.
+    conn.pragma_update(None, "wal_autocheckpoint", wal::LONG_PAGES)?;
     set_common(&conn, busy_timeout)?;
     // Declared here and read back: a pragma that is not understood is silently ignored.
     assert_pragma(&conn, "journal_mode", "wal")?;
     assert_pragma(&conn, "synchronous", "2")?;
+    assert_pragma(&conn, "wal_autocheckpoint", &wal::LONG_PAGES.to_string())?;
     Ok(conn)
 }
 

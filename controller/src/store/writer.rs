@@ -16,7 +16,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{error::StoreError, peer_index::PeerIndex, seal::Sealer};
+use super::{error::StoreError, peer_index::PeerIndex, seal::Sealer, wal::Checkpointer};
 use crate::failpoint;
 
 /// Most commands in one transaction: bounds how long the first of them waits for the last.
@@ -108,6 +108,8 @@ pub(super) enum Message {
 /// What the writer's thread takes with it, until its last command is done.
 pub(super) struct Owned {
     pub conn: Connection,
+    /// Ends before `conn` is closed: only the last connection to close tidies the log away.
+    pub checkpointer: Checkpointer,
     pub sealer: Arc<Sealer>,
     /// Other processes stay out as long as this one may still write.
     pub lock: File,
@@ -164,6 +166,7 @@ where
 pub(super) fn run(mut queue: mpsc::Receiver<Message>, owned: Owned) {
     let Owned {
         conn,
+        checkpointer,
         sealer,
         lock,
         on_commit,
@@ -196,6 +199,7 @@ pub(super) fn run(mut queue: mpsc::Receiver<Message>, owned: Owned) {
         }
         failpoint!("store.after_ack");
     }
+    drop(checkpointer);
     // Best effort: what is left in the log is read at the next start.
     let _ = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     // Before the answer, so that the next one to open finds the file free; the lock goes last.

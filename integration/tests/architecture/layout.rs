@@ -23,7 +23,8 @@ const FILES: [&str; 7] = [
     "NOTICE",
     "README.md",
 ];
-const TOOLS: [&str; 6] = [
+const TOOLS: [&str; 7] = [
+    ".cargo",
     ".ci",
     ".config",
     ".gitignore",

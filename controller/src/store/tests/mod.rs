@@ -4,6 +4,7 @@ mod allocating;
 mod backing_up;
 mod crash;
 mod declaring;
+mod emptying;
 mod lapsing;
 mod listing;
 mod measuring;

@@ -1,0 +1,87 @@
+//! The log is emptied beside the writer.
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+
+use super::Fixture;
+use crate::store::{Store, StoreError, wal};
+
+/// More than the thousand at which SQLite's commits empty the log unless told otherwise.
+const PAGES: i64 = 2_000;
+
+/// Writes so many pages.
+async fn fill(store: &Store, key: &'static str) {
+    let text = "x".repeat(usize::try_from(PAGES).expect("few") * 4096);
+    let written = store.write(move |tx| {
+        Ok(tx.execute(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2)",
+            rusqlite::params![key, text],
+        )?)
+    });
+    written.await.expect("a write");
+}
+
+fn size(dir: &Path, name: &str) -> u64 {
+    fs::metadata(dir.join(name)).expect("a file").len()
+}
+
+/// Waits until the thread has emptied the log.
+fn emptied(dir: &Path, at_least: u64) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while size(dir, "controller.db") < at_least {
+        assert!(Instant::now() < until, "the log is emptied within seconds");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_goes_into_the_file_though_no_commit_does_it() {
+    let fixture = Fixture::new();
+    let dir = fixture.dir.path();
+    let pages = u64::try_from(PAGES).expect("few") * 4096;
+
+    fill(&fixture.store, "first").await;
+    emptied(dir, pages);
+
+    // The next commits begin the log anew, so it does not grow on and on.
+    let long = size(dir, "controller.db-wal");
+    for key in ["second", "third", "fourth"] {
+        let before = size(dir, "controller.db");
+        fill(&fixture.store, key).await;
+        emptied(dir, before + pages);
+    }
+    let longer = size(dir, "controller.db-wal");
+    assert!(longer < long * 2, "{long} bytes, then {longer}");
+}
+
+#[tokio::test]
+async fn a_reader_keeps_what_it_reads_and_holds_up_nobody() {
+    let fixture = Fixture::new();
+    let path = fixture.dir.path().join("controller.db");
+    let conn = wal::open(&path).expect("a connection");
+    let reader = Connection::open(&path).expect("a connection");
+    let count = |conn: &Connection| -> Result<i64, StoreError> {
+        let sql = "SELECT count(*) FROM meta WHERE key IN ('before', 'after')";
+        Ok(conn.query_row(sql, [], |row| row.get(0))?)
+    };
+    fill(&fixture.store, "before").await;
+    let snapshot = reader.unchecked_transaction().expect("a snapshot");
+    assert_eq!(count(&snapshot), Ok(1));
+    fill(&fixture.store, "after").await;
+
+    let log = wal::empty(&conn).expect("a log");
+    assert!(log.len >= 2 * PAGES, "{log:?}");
+    assert!(log.copied < log.len, "{log:?}");
+    assert_eq!(count(&snapshot), Ok(1));
+    assert_eq!(fixture.store.read(count).await, Ok(2));
+    snapshot.finish().expect("the end");
+
+    let log = wal::empty(&conn).expect("a log");
+    assert_eq!(log.copied, log.len);
+    assert_eq!(fixture.store.read(count).await, Ok(2));
+}
