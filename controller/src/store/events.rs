@@ -106,13 +106,14 @@ pub fn after(
     Ok(Some(rows.collect::<Result<_, _>>()?))
 }
 
-/// The last `limit` events, oldest first.
+/// The last `limit` events before the one with the id `before`, oldest first.
 ///
 /// # Errors
 /// When they can't be read.
-pub fn latest(conn: &Connection, limit: u32) -> Result<Vec<EventRow>, StoreError> {
-    let mut select = conn.prepare_cached("SELECT * FROM events ORDER BY id DESC LIMIT ?1")?;
-    let rows = select.query_map([limit], from_row)?;
+pub fn latest(conn: &Connection, before: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+    let sql = "SELECT * FROM events WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+    let mut select = conn.prepare_cached(sql)?;
+    let rows = select.query_map((before, limit), from_row)?;
     let mut latest: Vec<_> = rows.collect::<Result<_, _>>()?;
     latest.reverse();
     Ok(latest)

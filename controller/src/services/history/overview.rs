@@ -27,8 +27,10 @@ const MAX_TALKERS: usize = 10;
 const MAX_TROUBLED: usize = 100;
 /// Events unless more are asked for.
 const EVENTS: u32 = 20;
-/// The most that can be asked for, and what is gone through for a caller who does not see all of them.
+/// The most that can be asked for.
 const MAX_EVENTS: u32 = 500;
+/// How often as many are gone through for a caller who does not see all of them.
+const MAX_STEPS: usize = 20;
 
 /// What the store knows.
 struct Stored {
@@ -138,23 +140,28 @@ fn read(conn: &Connection, caller: &Caller, events: u32) -> Result<Stored, Store
 
 /// The last events, newest first, as far as the caller may see them.
 fn recent(conn: &Connection, caller: &Caller, count: u32) -> Result<Vec<v1::Event>, StoreError> {
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    let limit = if caller.is_scoped() {
-        MAX_EVENTS
+    let wanted = count as usize;
+    let (limit, steps) = if caller.is_scoped() {
+        (MAX_EVENTS, MAX_STEPS)
     } else {
-        count
+        (count, 1)
     };
-    let rows = events::latest(conn, limit)?;
-    let before = rows.first().map_or(0, |first| first.id - 1);
-    let mut visible = Visible::after(conn, caller, before)?;
     let mut recent = Vec::new();
-    for row in &rows {
-        recent.extend(visible.show(message(row)?));
+    let mut before = i64::MAX;
+    for _ in 0..steps {
+        let rows = events::latest(conn, before, limit)?;
+        let Some(first) = rows.first().filter(|_| recent.len() < wanted) else {
+            break;
+        };
+        before = first.id;
+        let mut visible = Visible::after(conn, caller, before - 1)?;
+        let mut shown = Vec::new();
+        for row in &rows {
+            shown.extend(visible.show(message(row)?));
+        }
+        recent.extend(shown.into_iter().rev());
     }
-    recent.reverse();
-    recent.truncate(count as usize);
+    recent.truncate(wanted);
     Ok(recent)
 }
 

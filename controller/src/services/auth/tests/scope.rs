@@ -10,6 +10,7 @@ use v1::{
 use super::*;
 use crate::{
     domain::counters::Traffic,
+    events,
     store::samples::{self, Sample},
 };
 
@@ -369,6 +370,36 @@ async fn the_overview_ends_at_the_scope() {
         let theirs = format!("{:?}", seen.recent_events).contains(&teams.blue.to_string());
         assert_eq!(theirs, token == "all", "{token}");
     }
+}
+
+#[tokio::test]
+async fn what_others_do_hides_no_recent_event() {
+    let teams = Teams::new().await;
+    let world = &teams.world;
+    let ours = world.peer("all", "ours", Some(teams.red[0])).await;
+    let ours = ours.expect("made").id;
+    // More than are gone through at once.
+    let blue = teams.blue;
+    let busy = world.core.store.write(move |tx| {
+        for at in 0..1200 {
+            let gone = v1::PeerDeleted {
+                node_id: blue.to_string(),
+                ..Default::default()
+            };
+            events::record(tx, at, Kind::PeerDeleted(gone))?;
+        }
+        Ok(())
+    });
+    busy.await.expect("many events");
+    let mut client = HistoryServiceClient::new(world.routes.clone());
+    let asked = v1::OverviewRequest {
+        recent_events: Some(3),
+    };
+    let seen = client.overview(by("red", asked)).await;
+    let told = seen.expect("an overview").into_inner().recent_events;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].name, "peer.created");
+    assert!(format!("{told:?}").contains(&ours), "{told:?}");
 }
 
 #[tokio::test]
