@@ -1,10 +1,6 @@
 //! The log is emptied beside the writer.
 
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, time::Duration};
 
 use rusqlite::Connection;
 
@@ -31,29 +27,31 @@ fn size(dir: &Path, name: &str) -> u64 {
 }
 
 /// Waits until the thread has emptied the log.
-fn emptied(dir: &Path, at_least: u64) {
-    let until = Instant::now() + Duration::from_secs(30);
-    while size(dir, "controller.db") < at_least {
-        assert!(Instant::now() < until, "the log is emptied within seconds");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+async fn emptied(dir: &Path, at_least: u64) {
+    let look = async {
+        while size(dir, "controller.db") < at_least {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(30), look).await;
+    in_time.expect("the log is emptied within seconds");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn the_log_goes_into_the_file_though_no_commit_does_it() {
     let fixture = Fixture::new();
     let dir = fixture.dir.path();
     let pages = u64::try_from(PAGES).expect("few") * 4096;
 
     fill(&fixture.store, "first").await;
-    emptied(dir, pages);
+    emptied(dir, pages).await;
 
     // The next commits begin the log anew, so it does not grow on and on.
     let long = size(dir, "controller.db-wal");
     for key in ["second", "third", "fourth"] {
         let before = size(dir, "controller.db");
         fill(&fixture.store, key).await;
-        emptied(dir, before + pages);
+        emptied(dir, before + pages).await;
     }
     let longer = size(dir, "controller.db-wal");
     assert!(longer < long * 2, "{long} bytes, then {longer}");
