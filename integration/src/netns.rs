@@ -13,6 +13,20 @@ pub fn add(name: &str) {
     wg::ip(&["-n", name, "link", "set", "lo", "up"]);
 }
 
+/// Makes a namespace as [`add`] does, with a wire to this one: an interface `clients` with the address
+/// `here`, and `uplink` in the namespace with `there`.
+#[track_caller]
+pub fn add_wired(name: &str, here: &str, there: &str) {
+    add(name);
+    wg::ip(&[
+        "link", "add", "clients", "type", "veth", "peer", "name", "uplink", "netns", name,
+    ]);
+    wg::ip(&["address", "add", here, "dev", "clients"]);
+    wg::ip(&["link", "set", "clients", "up"]);
+    wg::ip(&["-n", name, "address", "add", there, "dev", "uplink"]);
+    wg::ip(&["-n", name, "link", "set", "uplink", "up"]);
+}
+
 /// Does `work` in the namespace, in a thread of its own; what it starts or opens is there too.
 ///
 /// # Panics

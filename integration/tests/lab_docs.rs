@@ -17,22 +17,7 @@ const CLIENT: &str = "client";
 /// A client's host, on a wire to this one, and how the root's shell runs lines there. It shares the root's
 /// files, so that what is copied to it is there already.
 fn add_client(root: &Root) -> String {
-    netns::add(CLIENT);
-    wg::ip(&[
-        "link", "add", "clients", "type", "veth", "peer", "name", "uplink", "netns", CLIENT,
-    ]);
-    wg::ip(&["address", "add", HOST, "dev", "clients"]);
-    wg::ip(&["link", "set", "clients", "up"]);
-    wg::ip(&[
-        "-n",
-        CLIENT,
-        "address",
-        "add",
-        "192.0.2.2/24",
-        "dev",
-        "uplink",
-    ]);
-    wg::ip(&["-n", CLIENT, "link", "set", "uplink", "up"]);
+    netns::add_wired(CLIENT, HOST, "192.0.2.2/24");
     root.share("/run/netns");
     format!("nsenter --net=/run/netns/{CLIENT} bash -euo pipefail")
 }

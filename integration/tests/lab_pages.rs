@@ -75,7 +75,7 @@ fn carried(near: &Near, there: &Value) -> SocketAddr {
 fn inside() {
     let mut demo = Demo::start(&[]);
     let fourth = fourth_agent();
-    add_client();
+    netns::add_wired(CLIENT, "192.0.2.1/24", "192.0.2.2/24");
     let acts = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let Address::Tcp(agent) = fourth.address() else {
         panic!("it listens on TCP");
@@ -117,26 +117,6 @@ fn fourth_agent() -> Agent {
     wg::wg(&["set", WG0, "listen-port", "51820"], "");
     wg::ip(&["address", "add", ADDRESS, "dev", WG0]);
     agent::Config::kernel().secrets(&[SECRET]).start()
-}
-
-/// A host with a wire to the fourth node's.
-fn add_client() {
-    netns::add(CLIENT);
-    wg::ip(&[
-        "link", "add", "clients", "type", "veth", "peer", "name", "uplink", "netns", CLIENT,
-    ]);
-    wg::ip(&["address", "add", "192.0.2.1/24", "dev", "clients"]);
-    wg::ip(&["link", "set", "clients", "up"]);
-    wg::ip(&[
-        "-n",
-        CLIENT,
-        "address",
-        "add",
-        "192.0.2.2/24",
-        "dev",
-        "uplink",
-    ]);
-    wg::ip(&["-n", CLIENT, "link", "set", "uplink", "up"]);
 }
 
 /// What the story asks for.
